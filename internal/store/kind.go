@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -68,45 +69,66 @@ func NewSchema(kinds []Kind) (Schema, error) {
 	return s, nil
 }
 
-// Kind returns the declaration of a kind or an error that names it.
-func (s Schema) Kind(name string) (Kind, error) {
-	k, ok := s[name]
-	if !ok {
-		return Kind{}, fmt.Errorf("store: kind %q is not declared: pass it when opening the store", name)
-	}
-	return k, nil
+// UndeclaredKind is the error for a kind that the store was not opened with.
+func UndeclaredKind(name string) error {
+	return fmt.Errorf("store: kind %q is not declared: pass it when opening the store", name)
 }
 
-// CheckIndex reports an index that the kind does not declare; "" is always fine.
-func (k Kind) CheckIndex(index string) error {
+// CheckScan reports an index that the kind does not declare ("" is always
+// fine), a prefix that is not text, and a limit that asks for nothing.
+func (k Kind) CheckScan(index, prefix string, limit int) error {
 	if index != "" && !slices.Contains(k.Indexes, index) {
 		return fmt.Errorf("store: kind %q declares no index %q, only %q", k.Name, index, k.Indexes)
 	}
-	return nil
+	if err := checkText(prefix); err != nil {
+		return fmt.Errorf("store: prefix %.60q %w", prefix, err)
+	}
+	return checkLimit(limit)
 }
 
-// CheckRow reports what no store can hold: an id or value that is too long or
-// is not text, a body too large, a value for an undeclared index.
-func (k Kind) CheckRow(r Row) error {
+// Stored returns r as Put keeps it: without holder, without empty values, due
+// to the microsecond. It reports what no store can hold: an id or value that
+// is too long or is not text, a body too large, a value for an undeclared index.
+func (k Kind) Stored(r Row) (Row, error) {
 	if r.ID == "" {
-		return fmt.Errorf("store: a row of kind %q has no id", k.Name)
+		return Row{}, fmt.Errorf("store: a row of kind %q has no id", k.Name)
 	}
 	if err := checkText(r.ID); err != nil {
-		return fmt.Errorf("store: id %.60q of kind %q %w", r.ID, k.Name, err)
+		return Row{}, fmt.Errorf("store: id %.60q of kind %q %w", r.ID, k.Name, err)
 	}
 	if len(r.Body) > MaxBodyBytes {
-		return fmt.Errorf("store: body of %s %q has %d bytes, at most %d are possible", k.Name, r.ID, len(r.Body), MaxBodyBytes)
+		return Row{}, fmt.Errorf("store: body of %s %q has %d bytes, at most %d are possible", k.Name, r.ID, len(r.Body), MaxBodyBytes)
 	}
+	if !r.Due.IsZero() && (r.Due.Before(minTime) || r.Due.After(maxTime)) {
+		return Row{}, fmt.Errorf("store: %s %q is due at %v, outside the years 1 to 9999", k.Name, r.ID, r.Due)
+	}
+	empty := 0
 	for x, v := range r.Keys {
 		if x == "" || !slices.Contains(k.Indexes, x) {
-			return fmt.Errorf("store: %s %q has a value for index %q, but the kind declares only %q", k.Name, r.ID, x, k.Indexes)
+			return Row{}, fmt.Errorf("store: %s %q has a value for index %q, but the kind declares only %q", k.Name, r.ID, x, k.Indexes)
 		}
 		if err := checkText(v); err != nil {
-			return fmt.Errorf("store: value %.60q of %s %q in index %q %w", v, k.Name, r.ID, x, err)
+			return Row{}, fmt.Errorf("store: value %.60q of %s %q in index %q %w", v, k.Name, r.ID, x, err)
+		}
+		if v == "" {
+			empty++
 		}
 	}
-	return nil
+	switch {
+	case empty == len(r.Keys):
+		r.Keys = nil
+	case empty > 0:
+		r.Keys = maps.Clone(r.Keys)
+		maps.DeleteFunc(r.Keys, func(_, v string) bool { return v == "" })
+	}
+	r.Due, r.Owner, r.Until = Micros(r.Due), "", time.Time{}
+	return r, nil
 }
+
+var (
+	minTime = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
+	maxTime = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+)
 
 func checkText(s string) error {
 	switch {
@@ -120,8 +142,7 @@ func checkText(s string) error {
 	return nil
 }
 
-// CheckLimit reports a limit of Scan or Claim that asks for nothing.
-func CheckLimit(limit int) error {
+func checkLimit(limit int) error {
 	if limit < 1 {
 		return fmt.Errorf("store: limit %d: ask for at least one row", limit)
 	}
@@ -136,10 +157,13 @@ func CheckClaim(owner string, now, until time.Time, limit int) error {
 	if err := checkText(owner); err != nil {
 		return fmt.Errorf("store: owner %.60q %w", owner, err)
 	}
+	if until.After(maxTime) {
+		return fmt.Errorf("store: claim until %v, after the year 9999", until)
+	}
 	if !Micros(until).After(now) {
 		return fmt.Errorf("store: claim until %v is not after now, %v", until, now)
 	}
-	return CheckLimit(limit)
+	return checkLimit(limit)
 }
 
 // Micros returns t as a store keeps it: in UTC, to the microsecond, rounded up

@@ -30,6 +30,10 @@ import (
 	"time"
 )
 
+// Attempts is how often Update runs a closure before it gives up with
+// ErrConflict.
+const Attempts = 5
+
 // A Store keeps documents. All methods may be called from many goroutines.
 type Store interface {
 	// View calls f with a snapshot of what is committed. Writes in f are
@@ -47,7 +51,8 @@ type Store interface {
 	// ErrConflict. A context that ends before f started returns its error;
 	// after that Update waits and returns the true outcome.
 	//
-	// f must not call Update of the same store, which would wait for itself.
+	// Inside f only tx may be used: a View or Update of the same store there
+	// could wait for itself.
 	Update(ctx context.Context, f func(Tx) error) error
 
 	// Watch returns a channel that receives after commits that changed
@@ -85,9 +90,10 @@ type Tx interface {
 	Scan(kind, index, prefix string, after Cursor, limit int) ([]Row, error)
 
 	// Claim returns up to limit rows (at least 1) that are due at or before
-	// now and that nobody holds at now, oldest due first and then by id, and
-	// makes owner hold them until the given instant, which is after now. A
-	// holder that has not written or deleted the row by then loses it.
+	// now and that nobody holds at now, and makes owner hold them until the
+	// given instant, which is after now. A holder that has not written or
+	// deleted the row by then loses it. Those waiting longest come first, by
+	// Row.Claimable and then by id.
 	Claim(kind, owner string, now, until time.Time, limit int) ([]Row, error)
 
 	// NextDue returns the earliest instant at which Claim could return a row
@@ -126,4 +132,13 @@ func (r Row) Cursor(index string) Cursor {
 		return Cursor{ID: r.ID}
 	}
 	return Cursor{Value: r.Keys[index], ID: r.ID}
+}
+
+// Claimable returns the instant from which Claim may return r: the later of
+// Due and Until, or zero if r is never due.
+func (r Row) Claimable() time.Time {
+	if !r.Due.IsZero() && r.Until.After(r.Due) {
+		return r.Until
+	}
+	return r.Due
 }

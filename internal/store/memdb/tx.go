@@ -1,0 +1,170 @@
+package memdb
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+// A tx writes into the store's tables and remembers how to take that back.
+type tx struct {
+	store    *Store
+	ctx      context.Context // of a view; an update is not cut short
+	view     bool
+	done     bool
+	seen     map[key]bool // rows read, or written, by this transaction
+	undo     []change
+	conflict *conflictError
+}
+
+type key struct{ kind, id string }
+
+// A change is what a write replaced; old is nil if there was no row.
+type change struct {
+	table *table
+	id    string
+	old   *store.Row
+}
+
+// A conflictError is this store's own refusal, to be told apart from an error
+// of a closure that wraps ErrConflict too.
+type conflictError struct{ kind, id string }
+
+func (e *conflictError) Error() string {
+	return fmt.Sprintf("store: %s %q exists already, read it before writing it: %v", e.kind, e.id, store.ErrConflict)
+}
+
+func (e *conflictError) Unwrap() error { return store.ErrConflict }
+
+func isConflict(err error) bool {
+	_, ok := err.(*conflictError)
+	return ok
+}
+
+func (t *tx) table(kind string) (*table, error) {
+	if t.done {
+		return nil, fmt.Errorf("store: %w", store.ErrDone)
+	}
+	if err := t.ctx.Err(); err != nil {
+		return nil, err
+	}
+	tb, ok := t.store.tables[kind]
+	if !ok {
+		return nil, store.UndeclaredKind(kind)
+	}
+	return tb, nil
+}
+
+func (t *tx) tableToWrite(kind string) (*table, error) {
+	if t.view {
+		return nil, fmt.Errorf("store: %s: %w", kind, store.ErrView)
+	}
+	return t.table(kind)
+}
+
+func (t *tx) see(kind, id string) {
+	if t.seen == nil {
+		t.seen = map[key]bool{}
+	}
+	t.seen[key{kind, id}] = true
+}
+
+// write replaces a row, or removes it if r is nil.
+func (t *tx) write(tb *table, id string, r *store.Row) {
+	t.undo = append(t.undo, change{tb, id, tb.set(id, r)})
+}
+
+func (t *tx) takeBack() {
+	for i := len(t.undo) - 1; i >= 0; i-- {
+		c := t.undo[i]
+		c.table.set(c.id, c.old)
+	}
+}
+
+func (t *tx) Get(kind, id string) (store.Row, bool, error) {
+	tb, err := t.table(kind)
+	if err != nil {
+		return store.Row{}, false, err
+	}
+	t.see(kind, id)
+	if r := tb.rows[id]; r != nil {
+		return *r, true, nil
+	}
+	return store.Row{}, false, nil
+}
+
+func (t *tx) Put(kind string, r store.Row) error {
+	tb, err := t.tableToWrite(kind)
+	if err != nil {
+		return err
+	}
+	if r, err = tb.kind.Stored(r); err != nil {
+		return err
+	}
+	if tb.rows[r.ID] != nil && !t.seen[key{kind, r.ID}] && t.conflict == nil {
+		t.conflict = &conflictError{kind, r.ID}
+	}
+	t.see(kind, r.ID)
+	t.write(tb, r.ID, &r)
+	return nil
+}
+
+func (t *tx) Delete(kind, id string) error {
+	tb, err := t.tableToWrite(kind)
+	if err != nil {
+		return err
+	}
+	t.see(kind, id)
+	if tb.rows[id] != nil {
+		t.write(tb, id, nil)
+	}
+	return nil
+}
+
+func (t *tx) Scan(kind, index, prefix string, after store.Cursor, limit int) ([]store.Row, error) {
+	tb, err := t.table(kind)
+	if err != nil {
+		return nil, err
+	}
+	if err := tb.kind.CheckScan(index, prefix, limit); err != nil {
+		return nil, err
+	}
+	var rows []store.Row
+	for _, e := range tb.scan(index, prefix, after, limit) {
+		t.see(kind, e.id)
+		rows = append(rows, *tb.rows[e.id])
+	}
+	return rows, nil
+}
+
+func (t *tx) Claim(kind, owner string, now, until time.Time, limit int) ([]store.Row, error) {
+	tb, err := t.tableToWrite(kind)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.CheckClaim(owner, now, until, limit); err != nil {
+		return nil, err
+	}
+	var rows []store.Row
+	for _, id := range tb.claimable(now, limit) {
+		r := *tb.rows[id]
+		r.Owner, r.Until = owner, store.Micros(until)
+		t.see(kind, id)
+		t.write(tb, id, &r)
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+func (t *tx) NextDue(kind string) (time.Time, bool, error) {
+	tb, err := t.table(kind)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	if len(tb.due) == 0 {
+		return time.Time{}, false, nil
+	}
+	return tb.rows[tb.due[0].id].Claimable(), true, nil
+}
