@@ -1,0 +1,83 @@
+package lift
+
+import "time"
+
+// Effect is something a decision wants done outside the store. It is saved
+// with the decision and sent after the commit, again and again until the
+// receiver says that it has it; receivers remember the ID and act once. Exactly
+// one of the pointers is set.
+type Effect struct {
+	ID EffectID
+	To Receiver
+
+	// for a host
+	StartInstance *StartInstance `json:",omitempty"`
+	StopInstance  *StopInstance  `json:",omitempty"`
+
+	// for an agent
+	Configure        *Configure        `json:",omitempty"`
+	Reconfigure      *Reconfigure      `json:",omitempty"`
+	StartSession     *StartSession     `json:",omitempty"`
+	UpdateSession    *UpdateSession    `json:",omitempty"`
+	TerminateProcess *TerminateProcess `json:",omitempty"`
+	Drain            *Drain            `json:",omitempty"`
+}
+
+// Receiver is where an effect goes: ToHost, or an agent.
+type Receiver string
+
+// ToHost addresses the host that starts and stops instances.
+const ToHost Receiver = "host"
+
+// ToAgent addresses the agent of an instance.
+func ToAgent(id InstanceID) Receiver { return Receiver("agent/" + id) }
+
+// StartInstance asks the host for an instance.
+type StartInstance struct {
+	InstanceID InstanceID
+	FleetID    FleetID
+	Type       string
+	Token      string // the secret its agent presents at the link
+}
+
+// StopInstance asks the host to end an instance and all it launched, now.
+type StopInstance struct{ InstanceID InstanceID }
+
+// Configure is the first command an agent gets: everything it needs to
+// prepare its instance and run its processes.
+type Configure struct {
+	Fleet      Fleet
+	Build      Build
+	InstanceID InstanceID
+	Region     string
+	Location   string
+}
+
+// Reconfigure replaces the runtime configuration (behaviour 2.5: running
+// processes are not touched).
+type Reconfigure struct{ Runtime RuntimeConfiguration }
+
+// StartSession gives a process its game session.
+type StartSession struct{ Session GameSession }
+
+// UpdateSession tells a process that its game session changed.
+type UpdateSession struct {
+	Session GameSession
+	Reason  string // MATCHMAKING_DATA_UPDATED, BACKFILL_FAILED, ...
+	Ticket  string `json:",omitempty"`
+}
+
+// TerminateProcess asks a process to end, and ends it by force after the
+// grace period of behaviour 2.6.
+type TerminateProcess struct {
+	ProcessID ProcessID
+	Reason    string
+	Force     bool // at once, without asking
+}
+
+// Drain ends every process of an instance, then the agent: Stopped follows.
+// Processes still there at By are ended by force.
+type Drain struct {
+	By     time.Time
+	Reason string
+}
