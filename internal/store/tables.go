@@ -1,0 +1,254 @@
+package store
+
+import (
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+)
+
+// How long finished things are remembered.
+const (
+	keepProcesses = time.Hour // for logs and "why"
+	keepFleets    = time.Hour // behaviour 2.1: a terminated fleet's events stay readable
+	keepEvents    = 30 * 24 * time.Hour
+)
+
+// Outbox is a saved effect that its receiver has not confirmed.
+type Outbox struct {
+	lift.Effect
+	SentAt  time.Time
+	RetryAt time.Time // for the host; agents are told again when they connect
+}
+
+// Conversation is what the service remembers of its talk with one agent.
+type Conversation struct {
+	InstanceID lift.InstanceID
+	LastEvent  uint64 // the number of the last event handled
+	Replies    []NumberedReply `json:",omitempty"`
+}
+
+// NumberedReply is the outcome of the event with that number. It is kept until
+// the agent says that it has it.
+type NumberedReply struct {
+	Event uint64
+	Reply lift.Reply
+}
+
+// Secret is something random that must survive a restart.
+type Secret struct {
+	Name  string
+	Value []byte
+}
+
+// The tables. An index value begins with what is searched for and ends with
+// what the results are ordered by.
+var (
+	Builds = &Table[lift.Build]{
+		Kind: Kind{Name: "build", Indexes: []string{"region"}}, noun: "build",
+		id: func(b *lift.Build) string { return string(b.ID) },
+		keys: func(b *lift.Build) map[string]string {
+			if b.Deleted {
+				return nil
+			}
+			return map[string]string{"region": b.Region + "/"}
+		},
+		due: func(b *lift.Build) time.Time {
+			if b.Status == lift.BuildInitialized && !b.Deleted {
+				return b.UploadBy
+			}
+			return time.Time{}
+		},
+	}
+
+	Aliases = &Table[lift.Alias]{
+		Kind: Kind{Name: "alias", Indexes: []string{"region"}}, noun: "alias",
+		id:   func(a *lift.Alias) string { return string(a.ID) },
+		keys: func(a *lift.Alias) map[string]string { return map[string]string{"region": a.Region + "/"} },
+	}
+
+	// Fleets are found by region and, while they may still need its files, by
+	// build.
+	Fleets = &Table[lift.Fleet]{
+		Kind: Kind{Name: "fleet", Indexes: []string{"region", "build"}}, noun: "fleet",
+		id: func(f *lift.Fleet) string { return string(f.ID) },
+		keys: func(f *lift.Fleet) map[string]string {
+			if f.Status == lift.FleetTerminated {
+				return nil
+			}
+			return map[string]string{"region": f.Region + "/", "build": string(f.BuildID)}
+		},
+		due: func(f *lift.Fleet) time.Time {
+			if f.Status == lift.FleetTerminated {
+				return f.TerminatedAt.Add(keepFleets)
+			}
+			return f.LookAt
+		},
+	}
+
+	// Instances that are gone are found by id only.
+	Instances = &Table[lift.Instance]{
+		Kind: Kind{Name: "instance", Indexes: []string{"fleet"}}, noun: "instance",
+		id: func(i *lift.Instance) string { return string(i.ID) },
+		keys: func(i *lift.Instance) map[string]string {
+			if i.Status == lift.InstanceTerminated {
+				return nil
+			}
+			return map[string]string{"fleet": string(i.FleetID) + "/"}
+		},
+		due: func(i *lift.Instance) time.Time {
+			switch i.Status {
+			case lift.InstanceTerminating:
+				return i.StopBy
+			case lift.InstanceTerminated:
+				return i.EndedAt.Add(keepFleets)
+			}
+			return time.Time{}
+		},
+	}
+
+	// Processes: "idle" lists those that can take a game session, the oldest
+	// instance first; "fleet" all that live.
+	Processes = &Table[lift.Process]{
+		Kind: Kind{Name: "process", Indexes: []string{"idle", "fleet", "instance"}}, noun: "process",
+		id: func(p *lift.Process) string { return string(p.ID) },
+		keys: func(p *lift.Process) map[string]string {
+			if p.State == lift.ProcessGone {
+				return nil
+			}
+			k := map[string]string{"fleet": string(p.FleetID) + "/", "instance": string(p.InstanceID) + "/"}
+			if p.State == lift.ProcessIdle && !p.Unhealthy {
+				k["idle"] = string(p.FleetID) + "/" + string(p.InstanceID)
+			}
+			return k
+		},
+		due: func(p *lift.Process) time.Time {
+			if p.State == lift.ProcessGone {
+				return p.EndedAt.Add(keepProcesses)
+			}
+			return time.Time{}
+		},
+	}
+
+	// Sessions are ordered by creation within their fleet; "live" lists those
+	// that hold a process.
+	Sessions = &Table[lift.GameSession]{
+		Kind: Kind{Name: "session", Indexes: []string{"fleet", "live"}}, noun: "game session",
+		id: func(s *lift.GameSession) string { return string(s.ID) },
+		keys: func(s *lift.GameSession) map[string]string {
+			k := map[string]string{"fleet": string(s.FleetID) + "/" + stamp(s.CreatedAt)}
+			if s.Status.Live() {
+				k["live"] = string(s.FleetID) + "/" + string(s.Status)
+			}
+			return k
+		},
+		due: func(s *lift.GameSession) time.Time {
+			switch {
+			case s.Status == lift.SessionActivating:
+				return s.ActivateBy
+			case s.Status.Live():
+				return time.Time{}
+			}
+			return s.KeepUntil
+		},
+	}
+
+	// Players: "live" lists those that hold a slot of a session.
+	Players = &Table[lift.PlayerSession]{
+		Kind: Kind{Name: "player", Indexes: []string{"session", "live", "player"}}, noun: "player session",
+		id: func(p *lift.PlayerSession) string { return string(p.ID) },
+		keys: func(p *lift.PlayerSession) map[string]string {
+			k := map[string]string{
+				"session": string(p.GameSessionID) + "/",
+				"player":  p.Region + "/" + p.PlayerID + "/",
+			}
+			if p.Status.Live() {
+				k["live"] = string(p.GameSessionID) + "/"
+			}
+			return k
+		},
+		due: func(p *lift.PlayerSession) time.Time {
+			switch p.Status {
+			case lift.PlayerReserved:
+				return p.ReservedUntil
+			case lift.PlayerActive:
+				return time.Time{}
+			}
+			return p.KeepUntil
+		},
+	}
+
+	Creators = &Table[lift.Creator]{
+		Kind: Kind{Name: "creator"}, noun: "creator",
+		id:  func(c *lift.Creator) string { return CreatorKey(c.FleetID, c.CreatorID) },
+		due: func(c *lift.Creator) time.Time { return c.KeepUntil },
+	}
+
+	Queues = &Table[lift.Queue]{
+		Kind: Kind{Name: "queue"}, noun: "game session queue",
+		id: func(q *lift.Queue) string { return InRegion(q.Region, q.Name) },
+	}
+
+	// Placements: "waiting" lists those that look for a place, the oldest
+	// first in each queue.
+	Placements = &Table[lift.Placement]{
+		Kind: Kind{Name: "placement", Indexes: []string{"waiting"}}, noun: "game session placement",
+		id: func(p *lift.Placement) string { return InRegion(p.Region, string(p.ID)) },
+		keys: func(p *lift.Placement) map[string]string {
+			if p.Status != lift.PlacementPending || p.SessionID != "" || p.Attempts == 0 {
+				return nil
+			}
+			return map[string]string{"waiting": InRegion(p.Region, p.Queue) + "/" + stamp(p.StartedAt)}
+		},
+		due: func(p *lift.Placement) time.Time {
+			switch {
+			case p.Status != lift.PlacementPending:
+				return p.KeepUntil
+			case !p.TryAt.IsZero() && p.TryAt.Before(p.Deadline):
+				return p.TryAt
+			}
+			return p.Deadline
+		},
+	}
+
+	Events = &Table[lift.FleetEvent]{
+		Kind: Kind{Name: "event", Indexes: []string{"fleet"}}, noun: "event",
+		id:   func(e *lift.FleetEvent) string { return string(e.ID) },
+		keys: func(e *lift.FleetEvent) map[string]string { return map[string]string{"fleet": string(e.FleetID) + "/" + stamp(e.At)} },
+		due:  func(e *lift.FleetEvent) time.Time { return e.At.Add(keepEvents) },
+	}
+
+	Effects = &Table[Outbox]{
+		Kind: Kind{Name: "effect", Indexes: []string{"to"}}, noun: "effect",
+		id:   func(o *Outbox) string { return string(o.ID) },
+		keys: func(o *Outbox) map[string]string { return map[string]string{"to": string(o.To) + "/"} },
+		due:  func(o *Outbox) time.Time { return o.RetryAt },
+	}
+
+	Conversations = &Table[Conversation]{
+		Kind: Kind{Name: "conversation"}, noun: "conversation",
+		id: func(c *Conversation) string { return string(c.InstanceID) },
+	}
+
+	Secrets = &Table[Secret]{
+		Kind: Kind{Name: "secret"}, noun: "secret",
+		id: func(s *Secret) string { return s.Name },
+	}
+)
+
+// Kinds lists every kind, for those who open a store.
+func Kinds() []Kind {
+	return []Kind{
+		Builds.Kind, Aliases.Kind, Fleets.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
+		Creators.Kind, Queues.Kind, Placements.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Secrets.Kind,
+	}
+}
+
+// InRegion is the id of things that callers name themselves: unique in their
+// region only.
+func InRegion(region, name string) string { return region + "/" + name }
+
+// CreatorKey is the id of a Creator.
+func CreatorKey(f lift.FleetID, creator string) string { return string(f) + "/" + creator }
+
+// stamp writes a time so that texts sort as times do.
+func stamp(t time.Time) string { return t.UTC().Format("20060102T150405.000000") }
