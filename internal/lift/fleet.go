@@ -64,6 +64,7 @@ type Fleet struct {
 	ActivateBy      time.Time // a fleet still preparing then fails
 	TerminatedAt    time.Time
 	RetryAt         time.Time         // instances that failed are replaced no earlier
+	EarlyExits      int               // processes that ended before the first one was ready
 	Retries         int               // consecutive failures of instances of an ACTIVE fleet
 	LookAt          time.Time         // when fleet.Plan wants to be asked again; zero: only when something happens
 	Tags            map[string]string `json:",omitempty"`

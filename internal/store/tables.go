@@ -23,7 +23,7 @@ type Outbox struct {
 // Conversation is what the service remembers of its talk with one agent.
 type Conversation struct {
 	InstanceID lift.InstanceID
-	LastEvent  uint64 // the number of the last event handled
+	LastEvent  uint64          // the number of the last event handled
 	Replies    []NumberedReply `json:",omitempty"`
 }
 
@@ -212,9 +212,11 @@ var (
 
 	Events = &Table[lift.FleetEvent]{
 		Kind: Kind{Name: "event", Indexes: []string{"fleet"}}, noun: "event",
-		id:   func(e *lift.FleetEvent) string { return string(e.ID) },
-		keys: func(e *lift.FleetEvent) map[string]string { return map[string]string{"fleet": string(e.FleetID) + "/" + stamp(e.At)} },
-		due:  func(e *lift.FleetEvent) time.Time { return e.At.Add(keepEvents) },
+		id: func(e *lift.FleetEvent) string { return string(e.ID) },
+		keys: func(e *lift.FleetEvent) map[string]string {
+			return map[string]string{"fleet": string(e.FleetID) + "/" + stamp(e.At)}
+		},
+		due: func(e *lift.FleetEvent) time.Time { return e.At.Add(keepEvents) },
 	}
 
 	Effects = &Table[Outbox]{

@@ -1,0 +1,65 @@
+package session
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+)
+
+// ActivationMissed ends a session that stayed ACTIVATING past its deadline and
+// sends its process away, since it may be stuck (behaviour 3.1). The notice is
+// for the fleet's event log; there is none if the session moved on meanwhile.
+func ActivationMissed(now time.Time, st State) (State, []lift.Effect, *lift.Notice) {
+	s := st.Live()
+	if s == nil || s.Status != lift.SessionActivating || now.Before(s.ActivateBy) {
+		return st, nil, nil
+	}
+	st = st.clone()
+	st.end(now, "")
+	effects := Dismiss(&st.Process, lift.TerminateProcess{Reason: "its game session was not activated in time"})
+	p := st.Process
+	return st, effects, &lift.Notice{
+		Code: lift.SessionActivationTimeout,
+		Message: fmt.Sprintf("game session %s was not activated within %s: the server got it and did not call ActivateGameSession; launchPath(%s), arguments(%s), instanceId(%s)",
+			st.Session.ID, s.ActivateBy.Sub(s.CreatedAt), p.LaunchPath, p.Parameters, p.InstanceID),
+	}
+}
+
+// Dismiss tells the process to end, unless it is ending already or gone.
+func Dismiss(p *lift.Process, how lift.TerminateProcess) []lift.Effect {
+	if p.State == lift.ProcessTerminating || move(p, onTerminated) != nil {
+		return nil
+	}
+	how.ProcessID = p.ID
+	return []lift.Effect{{To: lift.ToAgent(p.InstanceID), TerminateProcess: &how}}
+}
+
+// Lost ends the process and its session because its instance is gone.
+func Lost(now time.Time, st State, why string) State {
+	st = st.clone()
+	if st.Process.State == lift.ProcessGone {
+		return st
+	}
+	st.Process.State, st.Process.EndedAt, st.Process.Exit = lift.ProcessGone, now, why
+	st.end(now, "")
+	return st
+}
+
+// Unplaced ends a session whose placement was withdrawn before it was ACTIVE.
+// Its process has already been told of the session, so it is sent away.
+func Unplaced(now time.Time, st State, why string) (State, []lift.Effect) {
+	st = st.clone()
+	st.end(now, "")
+	return st, Dismiss(&st.Process, lift.TerminateProcess{Reason: why})
+}
+
+// ReservationMissed frees the slot of a player who was not accepted in time.
+// It reports false if there is nothing to free.
+func ReservationMissed(now time.Time, s lift.GameSession, p lift.PlayerSession) (lift.GameSession, lift.PlayerSession, bool) {
+	if p.Status != lift.PlayerReserved || !expired(now, &p) {
+		return s, p, false
+	}
+	leave(now, &s, &p, lift.PlayerTimedOut)
+	return s, p, true
+}
