@@ -1,0 +1,7 @@
+package api
+
+type (
+	reader  struct{}
+	checker struct{}
+	Encoder interface{}
+)

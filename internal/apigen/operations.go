@@ -1,0 +1,41 @@
+package main
+
+import "strings"
+
+func emitOperations(p *printer, m *model) {
+	p.f("import \"context\"\n\n")
+	p.f("// Operations lists every operation of every service in the order of names.\nvar Operations = [...]Operation{\n")
+	for _, o := range m.ops {
+		p.f("\t{\n\t\tService: %q,\n\t\tName: %q,\n", o.service, o.name)
+		if !o.void {
+			p.f("\t\tHasOutput: true,\n")
+		}
+		if o.page != "" {
+			p.f("\t\tItems: %q,\n", o.page)
+		}
+		p.f("\t\tErrors: []string{%s},\n", strings.Join(o.errors, ", "))
+		p.f("\t\tNewInput: func() Shape { return new(%s) },\n", o.input())
+		p.f("\t\tNewOutput: func() Shape { return new(%s) },\n", o.output())
+		p.f("\t\tCall: func(ctx context.Context, s Service, in Shape) (Shape, error) {\n\t\t\treturn answer(s.%s(ctx, in.(*%s)))\n\t\t},\n\t},\n", o.name, o.input())
+	}
+	p.f("}\n")
+}
+
+func emitServices(p *printer, m *model) {
+	p.f("import \"context\"\n\n")
+	for _, service := range m.services {
+		p.f("// %s is every operation of the %s service.\ntype %s interface {\n", service, service, service)
+		for _, o := range m.ops {
+			if o.service == service {
+				p.f("\t%s(context.Context, *%s) (*%s, error)\n", o.name, o.input(), o.output())
+			}
+		}
+		p.f("}\n\n")
+	}
+	for _, o := range m.ops {
+		p.f("func (Unimplemented) %s(context.Context, *%s) (*%s, error) {\n\treturn nil, &UnsupportedError{%q}\n}\n\n", o.name, o.input(), o.output(), o.name)
+	}
+	for _, o := range m.ops {
+		p.f("func (c Client) %s(ctx context.Context, in *%s) (*%s, error) {\n\treturn invoke(ctx, c, %q, in, new(%s))\n}\n\n", o.name, o.input(), o.output(), o.name, o.output())
+	}
+}
