@@ -22,12 +22,11 @@ import (
 
 // entry is one line of a test archive.
 type entry struct {
-	name    string
-	body    string
-	mode    fs.FileMode
-	method  uint16
-	flags   uint16
-	creator uint16
+	name   string
+	body   string
+	mode   fs.FileMode
+	method uint16
+	flags  uint16
 }
 
 // zipped writes entries as an ordinary tool on Linux does.
