@@ -126,7 +126,7 @@ type PlayerSession struct {
 	DNSName       string
 	Port          int
 	CreatedAt     time.Time
-	ReservedUntil time.Time // RESERVED sessions time out then; zero while a placement is not fulfilled
+	ReservedUntil time.Time // RESERVED sessions time out then
 	EndedAt       time.Time
 	KeepUntil     time.Time
 }

@@ -58,16 +58,16 @@ func Admit(now time.Time, s lift.GameSession, seats []Seat) (lift.GameSession, [
 	case s.Policy == lift.DenyAll:
 		return s, nil, lift.Errorf(lift.InvalidGameSessionStatus, "game session %s takes no new players now: its policy is DENY_ALL", s.ID)
 	}
-	return seat(now, s, seats, now.Add(Reservation))
+	return seat(now, s, seats)
 }
 
-// Hold reserves slots in a session that a placement has just opened. Their
-// clock starts when the session becomes ACTIVE.
-func Hold(now time.Time, s lift.GameSession, seats []Seat) (lift.GameSession, []lift.PlayerSession, error) {
-	return seat(now, s, seats, time.Time{})
+// Place gives the players of a placement their slots in the session that was
+// opened for it and has just become ACTIVE. Their 60 seconds start now.
+func Place(now time.Time, s lift.GameSession, seats []Seat) (lift.GameSession, []lift.PlayerSession, error) {
+	return seat(now, s, seats)
 }
 
-func seat(now time.Time, s lift.GameSession, seats []Seat, until time.Time) (lift.GameSession, []lift.PlayerSession, error) {
+func seat(now time.Time, s lift.GameSession, seats []Seat) (lift.GameSession, []lift.PlayerSession, error) {
 	if free := s.MaxPlayers - s.PlayerCount; len(seats) > free {
 		return s, nil, lift.Errorf(lift.GameSessionFull, "game session %s has %d of %d slots free, %d wanted", s.ID, max(free, 0), s.MaxPlayers, len(seats))
 	}
@@ -76,7 +76,7 @@ func seat(now time.Time, s lift.GameSession, seats []Seat, until time.Time) (lif
 		players[i] = lift.PlayerSession{
 			ID: w.ID, PlayerID: w.PlayerID, Data: w.Data, GameSessionID: s.ID, FleetID: s.FleetID, Region: s.Region,
 			Status: lift.PlayerReserved, Address: s.Address, DNSName: s.DNSName, Port: s.Port,
-			CreatedAt: now, ReservedUntil: until,
+			CreatedAt: now, ReservedUntil: now.Add(Reservation),
 		}
 	}
 	s.PlayerCount += len(seats)

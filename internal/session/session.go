@@ -53,7 +53,7 @@ func Apply(now time.Time, st State, ev lift.Event) (State, []lift.Effect, error)
 		st.Process.SDKLanguage = ev.ProcessConnected.SDKLanguage
 		return st, nil, move(&st.Process, onConnected)
 	case ev.ProcessReady != nil:
-		return ready(now, st, *ev.ProcessReady)
+		return ready(st, *ev.ProcessReady)
 	case ev.ProcessHealth != nil:
 		st.Process.Unhealthy = !ev.ProcessHealth.Healthy
 		return st, nil, nil
@@ -72,7 +72,7 @@ func Apply(now time.Time, st State, ev lift.Event) (State, []lift.Effect, error)
 		st.end(now, "")
 		return st, nil, nil
 	case ev.ActivateSession != nil:
-		return activate(now, st, *ev.ActivateSession)
+		return activate(st, *ev.ActivateSession)
 	case ev.AcceptPlayer != nil:
 		return accept(now, st, *ev.AcceptPlayer)
 	case ev.RemovePlayer != nil:
@@ -92,7 +92,7 @@ func Launched(now time.Time, i lift.Instance, ev lift.ProcessStarted) lift.Proce
 	}
 }
 
-func ready(_ time.Time, st State, ev lift.ProcessReady) (State, []lift.Effect, error) {
+func ready(st State, ev lift.ProcessReady) (State, []lift.Effect, error) {
 	if s := st.Live(); s != nil {
 		return st, nil, lift.Errorf(lift.Conflict, "the process hosts %s; ProcessReady comes before a game session or after its end", s.ID)
 	}
@@ -105,7 +105,7 @@ func ready(_ time.Time, st State, ev lift.ProcessReady) (State, []lift.Effect, e
 }
 
 // activate is idempotent: a server that asks twice is told the same.
-func activate(now time.Time, st State, ev lift.ActivateSession) (State, []lift.Effect, error) {
+func activate(st State, ev lift.ActivateSession) (State, []lift.Effect, error) {
 	s, err := st.hosted(ev.SessionID)
 	if err != nil {
 		return st, nil, err
@@ -113,12 +113,6 @@ func activate(now time.Time, st State, ev lift.ActivateSession) (State, []lift.E
 	switch s.Status {
 	case lift.SessionActivating:
 		s.Status = lift.SessionActive
-		// Slots reserved by a placement start their clock now (behaviour 4).
-		for i := range st.Players {
-			if p := &st.Players[i]; p.Status == lift.PlayerReserved && p.ReservedUntil.IsZero() {
-				p.ReservedUntil = now.Add(Reservation)
-			}
-		}
 		return st, nil, nil
 	case lift.SessionActive:
 		return st, nil, nil
@@ -142,7 +136,7 @@ func accept(now time.Time, st State, ev lift.AcceptPlayer) (State, []lift.Effect
 }
 
 func expired(now time.Time, p *lift.PlayerSession) bool {
-	return !p.ReservedUntil.IsZero() && !now.Before(p.ReservedUntil)
+	return !now.Before(p.ReservedUntil)
 }
 
 func remove(now time.Time, st State, ev lift.RemovePlayer) (State, []lift.Effect, error) {

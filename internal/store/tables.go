@@ -159,7 +159,7 @@ var (
 		keys: func(p *lift.PlayerSession) map[string]string {
 			k := map[string]string{
 				"session": string(p.GameSessionID) + "/",
-				"player":  p.Region + "/" + p.PlayerID + "/",
+				"player":  PlayerKey(p.Region, p.PlayerID),
 			}
 			if p.Status.Live() {
 				k["live"] = string(p.GameSessionID) + "/"
@@ -251,6 +251,11 @@ func InRegion(region, name string) string { return region + "/" + name }
 
 // CreatorKey is the id of a Creator.
 func CreatorKey(f lift.FleetID, creator string) string { return string(f) + "/" + creator }
+
+// PlayerKey is the value of a player in the index "player". It ends with a
+// character that hardly occurs in a player id, which may be any text; readers
+// still compare.
+func PlayerKey(region, player string) string { return region + "/" + player + "\x1f" }
 
 // stamp writes a time so that texts sort as times do.
 func stamp(t time.Time) string { return t.UTC().Format("20060102T150405.000000") }

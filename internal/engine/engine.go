@@ -1,0 +1,161 @@
+// Package engine loads what a decision needs, asks a pure function, saves the
+// answer with the effects it wants in one transaction, and sends the effects
+// after the commit. Everything that changes the service's state goes through
+// it: operations by Update, agents by Handle, the clock by Turn.
+//
+// It must not know the wire, sockets or hosts: effects leave by its Sender.
+// What it keeps in memory is a cache or a hint whose loss costs a little time
+// and nothing else.
+//
+//	e := engine.New(engine.Options{Store: s, Sender: hub, Now: time.Now, IDs: rand.Reader})
+//	go e.Run(ctx)
+//	err := e.Update(ctx, func(tx *engine.Tx) error { … })
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+// Sender takes effects whose decision is committed. Send must not block and
+// may lose them: every effect stays in the store until its receiver confirms
+// it, and is sent again.
+type Sender interface {
+	Send([]lift.Effect)
+}
+
+// Options are what an engine is made of. Store and Sender are required.
+type Options struct {
+	Store  store.Store
+	Sender Sender
+	Now    func() time.Time // default time.Now
+	IDs    io.Reader        // default crypto/rand
+	Log    *slog.Logger     // default discards
+	Owner  string           // names this server in claims; default "server"
+	// Heard tells when an agent last spoke, if it did since this server started.
+	Heard func(lift.InstanceID) (time.Time, bool)
+	// NoReplay leaves effects that were not confirmed unsent after a restart.
+	// It exists to prove that a test notices.
+	NoReplay bool
+}
+
+// Engine is safe for use by many goroutines.
+type Engine struct {
+	opts  Options
+	log   *slog.Logger
+	wake  chan struct{}
+	watch watch
+
+	mu      sync.Mutex
+	freed   map[lift.FleetID]int // processes that became idle since the last turn
+	eventAt time.Time            // the time given to the last fleet event
+}
+
+// New makes an engine. It starts nothing; see Run.
+func New(o Options) *Engine {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.IDs == nil {
+		o.IDs = rand.Reader
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Owner == "" {
+		o.Owner = "server"
+	}
+	if o.Heard == nil {
+		o.Heard = func(lift.InstanceID) (time.Time, bool) { return time.Time{}, false }
+	}
+	return &Engine{
+		opts: o, log: o.Log, wake: make(chan struct{}, 1), freed: map[lift.FleetID]int{},
+		watch: watch{started: o.Now()},
+	}
+}
+
+// Now is the engine's clock, cut to the microsecond that the store keeps.
+func (e *Engine) Now() time.Time { return e.opts.Now().UTC().Truncate(time.Microsecond) }
+
+// View reads what is committed.
+func (e *Engine) View(ctx context.Context, f func(store.Tx) error) error {
+	return e.opts.Store.View(ctx, f)
+}
+
+// Update runs f in one transaction, then sends the effects it emitted and
+// wakes the turn loop. Nothing f did is visible before the commit. f may run
+// more than once and only computes.
+func (e *Engine) Update(ctx context.Context, f func(*Tx) error) error {
+	var done *Tx
+	err := e.opts.Store.Update(ctx, func(stx store.Tx) error {
+		done = nil
+		tx := &Tx{Tx: stx, Now: e.Now(), e: e}
+		if err := f(tx); err != nil {
+			return err
+		}
+		done = tx
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(done.effects) > 0 {
+		e.opts.Sender.Send(done.effects)
+	}
+	e.note(done.freed)
+	if done.due {
+		e.Wake()
+	}
+	return nil
+}
+
+// Wake asks for a turn soon.
+func (e *Engine) Wake() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// note remembers fleets that got idle processes, for those who wait for one.
+func (e *Engine) note(fleets []lift.FleetID) {
+	if len(fleets) == 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, f := range fleets {
+		e.freed[f]++
+	}
+	e.Wake()
+}
+
+func (e *Engine) takeFreed() map[lift.FleetID]int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.freed) == 0 {
+		return nil
+	}
+	f := e.freed
+	e.freed = map[lift.FleetID]int{}
+	return f
+}
+
+// eventTime returns a time for a fleet event that is after that of every event
+// before it, so that the log keeps its order.
+func (e *Engine) eventTime(now time.Time) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !now.After(e.eventAt) {
+		now = e.eventAt.Add(time.Microsecond)
+	}
+	e.eventAt = now
+	return now
+}

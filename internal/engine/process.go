@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"reflect"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/placement"
+	"github.com/chairlift-games/chairlift/internal/session"
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+// loadProcess reads a process and the session it hosts or hosted last.
+func (tx *Tx) loadProcess(id lift.ProcessID) (session.State, error) {
+	p, err := store.Processes.Find(tx, string(id))
+	if err != nil {
+		return session.State{}, err
+	}
+	st := session.State{Process: *p}
+	if p.SessionID != "" {
+		s, ok, err := store.Sessions.Get(tx, string(p.SessionID))
+		if err != nil {
+			return st, err
+		}
+		// A session is remembered longer than a process lives; if it is gone
+		// nothing of it can change.
+		if ok && s.ProcessID == p.ID {
+			st.Session = s
+		}
+	}
+	return st, nil
+}
+
+// loadPlayers adds the players that ev may touch.
+func (tx *Tx) loadPlayers(st *session.State, ev lift.Event) error {
+	var id lift.PlayerSessionID
+	switch {
+	case session.NeedsPlayers(ev):
+		return tx.loadLivePlayers(st)
+	case ev.AcceptPlayer != nil:
+		id = ev.AcceptPlayer.PlayerID
+	case ev.RemovePlayer != nil:
+		id = ev.RemovePlayer.PlayerID
+	default:
+		return nil
+	}
+	p, ok, err := store.Players.Get(tx, string(id))
+	if ok {
+		st.Players = append(st.Players, *p)
+	}
+	return err
+}
+
+// loadLivePlayers adds all players who hold a slot in the live session.
+func (tx *Tx) loadLivePlayers(st *session.State) error {
+	s := st.Live()
+	if s == nil || s.PlayerCount == 0 {
+		return nil
+	}
+	ps, err := store.Players.All(tx, "live", string(s.ID)+"/")
+	for _, p := range ps {
+		st.Players = append(st.Players, *p)
+	}
+	return err
+}
+
+// saveProcess writes what differs between two states, and passes on what it
+// means to others: an idle process to those who wait for one, a session that
+// became ACTIVE or ended to its placement, a session that left ACTIVATING to
+// its instance's count.
+func (tx *Tx) saveProcess(old, st session.State) error {
+	if old.Session != nil && st.Session != nil && old.Session.Status != st.Session.Status {
+		if err := tx.sessionMoved(old.Session.Status, &st); err != nil {
+			return err
+		}
+	}
+	if !reflect.DeepEqual(old.Process, st.Process) {
+		if err := store.Processes.Put(tx, &st.Process); err != nil {
+			return err
+		}
+	}
+	if st.Process.State == lift.ProcessIdle && (old.Process.State != lift.ProcessIdle || old.Process.Unhealthy && !st.Process.Unhealthy) {
+		tx.freed = append(tx.freed, st.Process.FleetID)
+	}
+	if st.Session != nil && (old.Session == nil || !reflect.DeepEqual(*old.Session, *st.Session)) {
+		if err := store.Sessions.Put(tx, st.Session); err != nil {
+			return err
+		}
+	}
+	for i := range st.Players {
+		if i < len(old.Players) && st.Players[i] == old.Players[i] {
+			continue
+		}
+		if err := store.Players.Put(tx, &st.Players[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sessionMoved is called before a session with a new status is saved.
+func (tx *Tx) sessionMoved(was lift.GameSessionStatus, st *session.State) error {
+	s := st.Session
+	if was == lift.SessionActivating && s.Capped {
+		s.Capped = false
+		if err := tx.countActivating(s.InstanceID, -1); err != nil {
+			return err
+		}
+	}
+	if was != lift.SessionActivating || s.PlacementID == "" {
+		return nil
+	}
+	p, ok, err := store.Placements.Get(tx, store.InRegion(s.Region, string(s.PlacementID)))
+	if err != nil || !ok || p.Status != lift.PlacementPending || p.SessionID != s.ID {
+		return err
+	}
+	var next lift.Placement
+	switch s.Status {
+	case lift.SessionActive:
+		seats := make([]session.Seat, len(p.Players))
+		for i, pl := range p.Players {
+			seats[i] = session.Seat{ID: lift.PlayerSessionID("psess-" + tx.NewID()), PlayerID: pl.PlayerID, Data: pl.Data}
+		}
+		seated, players, err := session.Place(tx.Now, *s, seats)
+		if err != nil {
+			return err
+		}
+		*s = seated
+		st.Players = append(st.Players, players...)
+		next = placement.Fulfilled(tx.Now, *p, *s, players)
+	default:
+		next = placement.Lost(tx.Now, *p, s.ProcessID)
+		tx.Due()
+	}
+	return store.Placements.Put(tx, &next)
+}
+
+// countActivating changes the count that guards a fleet's activation cap.
+func (tx *Tx) countActivating(id lift.InstanceID, by int) error {
+	i, ok, err := store.Instances.Get(tx, string(id))
+	if err != nil || !ok {
+		return err
+	}
+	i.Activating = max(i.Activating+by, 0)
+	return store.Instances.Put(tx, i)
+}

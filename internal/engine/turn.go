@@ -1,0 +1,220 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/session"
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+const (
+	turnBatch = 256              // due rows decided in one transaction
+	turnHold  = 30 * time.Second // a claimed row is free again after it
+	idleTurn  = 5 * time.Second  // a turn comes at least this often
+	errorWait = time.Second      // after a turn that failed
+)
+
+// due is a kind of row with what happens when its time comes.
+type due struct {
+	kind string
+	// handle decides up to limit due rows in the transaction and says how many
+	// there were.
+	handle func(tx *Tx, limit int) (int, error)
+}
+
+// claiming makes a due entry of a table.
+func claiming[T any](t *store.Table[T], f func(*Tx, *T) error) due {
+	return due{t.Kind.Name, func(tx *Tx, limit int) (int, error) {
+		rows, err := t.Claim(tx, tx.e.opts.Owner, tx.Now, tx.Now.Add(turnHold), limit)
+		if err != nil {
+			return 0, err
+		}
+		for _, r := range rows {
+			if err := f(tx, r); err != nil {
+				return 0, err
+			}
+		}
+		return len(rows), nil
+	}}
+}
+
+// agenda lists everything that has a due time, in the order of a turn:
+// what frees capacity comes before what wants it.
+var agenda = []due{
+	claiming(store.Sessions, (*Tx).sessionDue),
+	claiming(store.Players, (*Tx).playerDue),
+	claiming(store.Placements, (*Tx).placementDue),
+	claiming(store.Fleets, (*Tx).fleetDue),
+	claiming(store.Instances, (*Tx).instanceDue),
+	claiming(store.Builds, (*Tx).buildDue),
+	claiming(store.Effects, (*Tx).effectDue),
+	claiming(store.Processes, func(tx *Tx, p *lift.Process) error { return store.Processes.Delete(tx, string(p.ID)) }),
+	claiming(store.Events, func(tx *Tx, ev *lift.FleetEvent) error { return store.Events.Delete(tx, string(ev.ID)) }),
+	claiming(store.Creators, func(tx *Tx, c *lift.Creator) error {
+		return store.Creators.Delete(tx, store.CreatorKey(c.FleetID, c.CreatorID))
+	}),
+}
+
+// Turn does everything that is due and returns when to call it again. Several
+// servers may turn at once: each row is decided by the one that claimed it.
+func (e *Engine) Turn(ctx context.Context, now time.Time) (time.Time, error) {
+	next := now.Add(idleTurn)
+	if err := e.watchAgents(ctx, now); err != nil {
+		return next, err
+	}
+	if err := e.placeFreed(ctx); err != nil {
+		return next, err
+	}
+	for _, d := range agenda {
+		for {
+			n := 0
+			some, err := e.anyDue(ctx, d.kind, e.Now(), &next)
+			if err == nil && some {
+				err = e.Update(ctx, func(tx *Tx) (err error) {
+					n, err = d.handle(tx, turnBatch)
+					return err
+				})
+			}
+			if err != nil {
+				return next, fmt.Errorf("due %ss: %w", d.kind, err)
+			}
+			if n < turnBatch {
+				break
+			}
+		}
+	}
+	return next, nil
+}
+
+// anyDue spares a transaction when nothing of a kind is due. It brings next
+// forward to when something will be.
+func (e *Engine) anyDue(ctx context.Context, kind string, now time.Time, next *time.Time) (bool, error) {
+	some := false
+	err := e.View(ctx, func(tx store.Tx) error {
+		at, ok, err := tx.NextDue(kind)
+		if err != nil || !ok {
+			return err
+		}
+		if some = !at.After(now); !some && at.Before(*next) {
+			*next = at
+		}
+		return nil
+	})
+	return some, err
+}
+
+// Run sends what was left unsent, then turns until ctx ends: when something is
+// due, when something happened, and every few seconds to notice what was lost.
+func (e *Engine) Run(ctx context.Context) error {
+	if err := e.replayHost(ctx); err != nil {
+		return err
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		case <-e.wake:
+		}
+		now := e.Now()
+		next, err := e.Turn(ctx, now)
+		switch {
+		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
+			return nil
+		case err != nil:
+			e.log.Error("turn failed", "err", err)
+			next = now.Add(errorWait)
+		}
+		timer.Reset(max(next.Sub(e.Now()), 0))
+	}
+}
+
+// sessionDue ends sessions that were not activated in time and forgets those
+// whose retention is over.
+func (tx *Tx) sessionDue(s *lift.GameSession) error {
+	if !s.Status.Live() {
+		return store.Sessions.Delete(tx, string(s.ID))
+	}
+	st, err := tx.loadProcess(s.ProcessID)
+	if err != nil {
+		return err
+	}
+	if err := tx.loadLivePlayers(&st); err != nil {
+		return err
+	}
+	next, effects, notice := session.ActivationMissed(tx.Now, st)
+	if notice == nil {
+		return nil
+	}
+	f, err := store.Fleets.Find(tx, string(s.FleetID))
+	if err != nil {
+		return err
+	}
+	if err := tx.Log(f, *notice); err != nil {
+		return err
+	}
+	if err := tx.saveProcess(st, next); err != nil {
+		return err
+	}
+	return tx.Emit(effects...)
+}
+
+// playerDue frees the slots of players who were not accepted in time and
+// forgets those whose retention is over.
+func (tx *Tx) playerDue(p *lift.PlayerSession) error {
+	if !p.Status.Live() {
+		return store.Players.Delete(tx, string(p.ID))
+	}
+	s, err := store.Sessions.Find(tx, string(p.GameSessionID))
+	if err != nil {
+		return err
+	}
+	freed, gone, ok := session.ReservationMissed(tx.Now, *s, *p)
+	if !ok {
+		return nil
+	}
+	if err := store.Sessions.Put(tx, &freed); err != nil {
+		return err
+	}
+	return store.Players.Put(tx, &gone)
+}
+
+// buildDue fails builds whose files never came (behaviour 1.1).
+func (tx *Tx) buildDue(b *lift.Build) error {
+	b.Status, b.Reason = lift.BuildFailed, "no files were uploaded before the upload window ended"
+	return store.Builds.Put(tx, b)
+}
+
+// effectDue sends an effect for the host again.
+func (tx *Tx) effectDue(o *store.Outbox) error {
+	o.RetryAt = tx.Now.Add(hostRetry)
+	tx.effects = append(tx.effects, o.Effect)
+	return store.Effects.Put(tx, o)
+}
+
+// replayHost sends the host what it has not confirmed. Agents get theirs when
+// they connect.
+func (e *Engine) replayHost(ctx context.Context) error {
+	if e.opts.NoReplay {
+		return nil
+	}
+	var pending []lift.Effect
+	err := e.View(ctx, func(tx store.Tx) error {
+		pending = nil
+		out, err := store.Effects.All(tx, "to", string(lift.ToHost)+"/")
+		for _, o := range out {
+			pending = append(pending, o.Effect)
+		}
+		return err
+	})
+	if err == nil && len(pending) > 0 {
+		e.opts.Sender.Send(pending)
+	}
+	return err
+}
