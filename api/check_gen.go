@@ -2,341 +2,2706 @@
 
 package api
 
-func (x *AcceptMatchInput) check(*checker)                           {}
-func (x *AcceptMatchOutput) check(*checker)                          {}
-func (x *Alias) check(*checker)                                      {}
-func (x *AnywhereConfiguration) check(*checker)                      {}
-func (x *AttributeValue) check(*checker)                             {}
-func (x *AwsCredentials) check(*checker)                             {}
-func (x *Build) check(*checker)                                      {}
-func (x *CertificateConfiguration) check(*checker)                   {}
-func (x *ClaimFilterOption) check(*checker)                          {}
-func (x *ClaimGameServerInput) check(*checker)                       {}
-func (x *ClaimGameServerOutput) check(*checker)                      {}
-func (x *Compute) check(*checker)                                    {}
-func (x *ConnectionPortRange) check(*checker)                        {}
-func (x *ContainerAttribute) check(*checker)                         {}
-func (x *ContainerDependency) check(*checker)                        {}
-func (x *ContainerEnvironment) check(*checker)                       {}
-func (x *ContainerFleet) check(*checker)                             {}
-func (x *ContainerFleetLocationAttributes) check(*checker)           {}
-func (x *ContainerGroupDefinition) check(*checker)                   {}
-func (x *ContainerGroupPortMapping) check(*checker)                  {}
-func (x *ContainerHealthCheck) check(*checker)                       {}
-func (x *ContainerIdentifier) check(*checker)                        {}
-func (x *ContainerMountPoint) check(*checker)                        {}
-func (x *ContainerPortConfiguration) check(*checker)                 {}
-func (x *ContainerPortMapping) check(*checker)                       {}
-func (x *ContainerPortRange) check(*checker)                         {}
-func (x *CreateAliasInput) check(*checker)                           {}
-func (x *CreateAliasOutput) check(*checker)                          {}
-func (x *CreateBuildInput) check(*checker)                           {}
-func (x *CreateBuildOutput) check(*checker)                          {}
-func (x *CreateContainerFleetInput) check(*checker)                  {}
-func (x *CreateContainerFleetOutput) check(*checker)                 {}
-func (x *CreateContainerGroupDefinitionInput) check(*checker)        {}
-func (x *CreateContainerGroupDefinitionOutput) check(*checker)       {}
-func (x *CreateFleetInput) check(*checker)                           {}
-func (x *CreateFleetLocationsInput) check(*checker)                  {}
-func (x *CreateFleetLocationsOutput) check(*checker)                 {}
-func (x *CreateFleetOutput) check(*checker)                          {}
-func (x *CreateGameServerGroupInput) check(*checker)                 {}
-func (x *CreateGameServerGroupOutput) check(*checker)                {}
-func (x *CreateGameSessionInput) check(*checker)                     {}
-func (x *CreateGameSessionOutput) check(*checker)                    {}
-func (x *CreateGameSessionQueueInput) check(*checker)                {}
-func (x *CreateGameSessionQueueOutput) check(*checker)               {}
-func (x *CreateLocationInput) check(*checker)                        {}
-func (x *CreateLocationOutput) check(*checker)                       {}
-func (x *CreateMatchmakingConfigurationInput) check(*checker)        {}
-func (x *CreateMatchmakingConfigurationOutput) check(*checker)       {}
-func (x *CreateMatchmakingRuleSetInput) check(*checker)              {}
-func (x *CreateMatchmakingRuleSetOutput) check(*checker)             {}
-func (x *CreatePlayerSessionInput) check(*checker)                   {}
-func (x *CreatePlayerSessionOutput) check(*checker)                  {}
-func (x *CreatePlayerSessionsInput) check(*checker)                  {}
-func (x *CreatePlayerSessionsOutput) check(*checker)                 {}
-func (x *CreateScriptInput) check(*checker)                          {}
-func (x *CreateScriptOutput) check(*checker)                         {}
-func (x *CreateVpcPeeringAuthorizationInput) check(*checker)         {}
-func (x *CreateVpcPeeringAuthorizationOutput) check(*checker)        {}
-func (x *CreateVpcPeeringConnectionInput) check(*checker)            {}
-func (x *CreateVpcPeeringConnectionOutput) check(*checker)           {}
-func (x *DeleteAliasInput) check(*checker)                           {}
-func (x *DeleteAliasOutput) check(*checker)                          {}
-func (x *DeleteBuildInput) check(*checker)                           {}
-func (x *DeleteBuildOutput) check(*checker)                          {}
-func (x *DeleteContainerFleetInput) check(*checker)                  {}
-func (x *DeleteContainerFleetOutput) check(*checker)                 {}
-func (x *DeleteContainerGroupDefinitionInput) check(*checker)        {}
-func (x *DeleteContainerGroupDefinitionOutput) check(*checker)       {}
-func (x *DeleteFleetInput) check(*checker)                           {}
-func (x *DeleteFleetLocationsInput) check(*checker)                  {}
-func (x *DeleteFleetLocationsOutput) check(*checker)                 {}
-func (x *DeleteFleetOutput) check(*checker)                          {}
-func (x *DeleteGameServerGroupInput) check(*checker)                 {}
-func (x *DeleteGameServerGroupOutput) check(*checker)                {}
-func (x *DeleteGameSessionQueueInput) check(*checker)                {}
-func (x *DeleteGameSessionQueueOutput) check(*checker)               {}
-func (x *DeleteLocationInput) check(*checker)                        {}
-func (x *DeleteLocationOutput) check(*checker)                       {}
-func (x *DeleteMatchmakingConfigurationInput) check(*checker)        {}
-func (x *DeleteMatchmakingConfigurationOutput) check(*checker)       {}
-func (x *DeleteMatchmakingRuleSetInput) check(*checker)              {}
-func (x *DeleteMatchmakingRuleSetOutput) check(*checker)             {}
-func (x *DeleteScalingPolicyInput) check(*checker)                   {}
-func (x *DeleteScalingPolicyOutput) check(*checker)                  {}
-func (x *DeleteScriptInput) check(*checker)                          {}
-func (x *DeleteScriptOutput) check(*checker)                         {}
-func (x *DeleteVpcPeeringAuthorizationInput) check(*checker)         {}
-func (x *DeleteVpcPeeringAuthorizationOutput) check(*checker)        {}
-func (x *DeleteVpcPeeringConnectionInput) check(*checker)            {}
-func (x *DeleteVpcPeeringConnectionOutput) check(*checker)           {}
-func (x *DeploymentConfiguration) check(*checker)                    {}
-func (x *DeploymentDetails) check(*checker)                          {}
-func (x *DeregisterComputeInput) check(*checker)                     {}
-func (x *DeregisterComputeOutput) check(*checker)                    {}
-func (x *DeregisterGameServerInput) check(*checker)                  {}
-func (x *DeregisterGameServerOutput) check(*checker)                 {}
-func (x *DescribeAliasInput) check(*checker)                         {}
-func (x *DescribeAliasOutput) check(*checker)                        {}
-func (x *DescribeBuildInput) check(*checker)                         {}
-func (x *DescribeBuildOutput) check(*checker)                        {}
-func (x *DescribeComputeInput) check(*checker)                       {}
-func (x *DescribeComputeOutput) check(*checker)                      {}
-func (x *DescribeContainerFleetInput) check(*checker)                {}
-func (x *DescribeContainerFleetOutput) check(*checker)               {}
-func (x *DescribeContainerGroupDefinitionInput) check(*checker)      {}
-func (x *DescribeContainerGroupDefinitionOutput) check(*checker)     {}
-func (x *DescribeContainerGroupPortMappingsInput) check(*checker)    {}
-func (x *DescribeContainerGroupPortMappingsOutput) check(*checker)   {}
-func (x *DescribeEC2InstanceLimitsInput) check(*checker)             {}
-func (x *DescribeEC2InstanceLimitsOutput) check(*checker)            {}
-func (x *DescribeFleetAttributesInput) check(*checker)               {}
-func (x *DescribeFleetAttributesOutput) check(*checker)              {}
-func (x *DescribeFleetCapacityInput) check(*checker)                 {}
-func (x *DescribeFleetCapacityOutput) check(*checker)                {}
-func (x *DescribeFleetDeploymentInput) check(*checker)               {}
-func (x *DescribeFleetDeploymentOutput) check(*checker)              {}
-func (x *DescribeFleetEventsInput) check(*checker)                   {}
-func (x *DescribeFleetEventsOutput) check(*checker)                  {}
-func (x *DescribeFleetLocationAttributesInput) check(*checker)       {}
-func (x *DescribeFleetLocationAttributesOutput) check(*checker)      {}
-func (x *DescribeFleetLocationCapacityInput) check(*checker)         {}
-func (x *DescribeFleetLocationCapacityOutput) check(*checker)        {}
-func (x *DescribeFleetLocationUtilizationInput) check(*checker)      {}
-func (x *DescribeFleetLocationUtilizationOutput) check(*checker)     {}
-func (x *DescribeFleetPortSettingsInput) check(*checker)             {}
-func (x *DescribeFleetPortSettingsOutput) check(*checker)            {}
-func (x *DescribeFleetUtilizationInput) check(*checker)              {}
-func (x *DescribeFleetUtilizationOutput) check(*checker)             {}
-func (x *DescribeGameServerGroupInput) check(*checker)               {}
-func (x *DescribeGameServerGroupOutput) check(*checker)              {}
-func (x *DescribeGameServerInput) check(*checker)                    {}
-func (x *DescribeGameServerInstancesInput) check(*checker)           {}
-func (x *DescribeGameServerInstancesOutput) check(*checker)          {}
-func (x *DescribeGameServerOutput) check(*checker)                   {}
-func (x *DescribeGameSessionDetailsInput) check(*checker)            {}
-func (x *DescribeGameSessionDetailsOutput) check(*checker)           {}
-func (x *DescribeGameSessionPlacementInput) check(*checker)          {}
-func (x *DescribeGameSessionPlacementOutput) check(*checker)         {}
-func (x *DescribeGameSessionQueuesInput) check(*checker)             {}
-func (x *DescribeGameSessionQueuesOutput) check(*checker)            {}
-func (x *DescribeGameSessionsInput) check(*checker)                  {}
-func (x *DescribeGameSessionsOutput) check(*checker)                 {}
-func (x *DescribeInstancesInput) check(*checker)                     {}
-func (x *DescribeInstancesOutput) check(*checker)                    {}
-func (x *DescribeMatchmakingConfigurationsInput) check(*checker)     {}
-func (x *DescribeMatchmakingConfigurationsOutput) check(*checker)    {}
-func (x *DescribeMatchmakingInput) check(*checker)                   {}
-func (x *DescribeMatchmakingOutput) check(*checker)                  {}
-func (x *DescribeMatchmakingRuleSetsInput) check(*checker)           {}
-func (x *DescribeMatchmakingRuleSetsOutput) check(*checker)          {}
-func (x *DescribePlayerSessionsInput) check(*checker)                {}
-func (x *DescribePlayerSessionsOutput) check(*checker)               {}
-func (x *DescribeRuntimeConfigurationInput) check(*checker)          {}
-func (x *DescribeRuntimeConfigurationOutput) check(*checker)         {}
-func (x *DescribeScalingPoliciesInput) check(*checker)               {}
-func (x *DescribeScalingPoliciesOutput) check(*checker)              {}
-func (x *DescribeScriptInput) check(*checker)                        {}
-func (x *DescribeScriptOutput) check(*checker)                       {}
-func (x *DescribeVpcPeeringAuthorizationsInput) check(*checker)      {}
-func (x *DescribeVpcPeeringAuthorizationsOutput) check(*checker)     {}
-func (x *DescribeVpcPeeringConnectionsInput) check(*checker)         {}
-func (x *DescribeVpcPeeringConnectionsOutput) check(*checker)        {}
-func (x *DesiredPlayerSession) check(*checker)                       {}
-func (x *EC2InstanceCounts) check(*checker)                          {}
-func (x *EC2InstanceLimit) check(*checker)                           {}
-func (x *Event) check(*checker)                                      {}
-func (x *ExplainFleetInput) check(*checker)                          {}
-func (x *ExplainFleetOutput) check(*checker)                         {}
-func (x *FilterConfiguration) check(*checker)                        {}
-func (x *FleetAttributes) check(*checker)                            {}
-func (x *FleetCapacity) check(*checker)                              {}
-func (x *FleetDeployment) check(*checker)                            {}
-func (x *FleetUtilization) check(*checker)                           {}
-func (x *GameProperty) check(*checker)                               {}
-func (x *GameServer) check(*checker)                                 {}
-func (x *GameServerContainerDefinition) check(*checker)              {}
-func (x *GameServerContainerDefinitionInput) check(*checker)         {}
-func (x *GameServerContainerGroupCounts) check(*checker)             {}
-func (x *GameServerGroup) check(*checker)                            {}
-func (x *GameServerGroupAutoScalingPolicy) check(*checker)           {}
-func (x *GameServerInstance) check(*checker)                         {}
-func (x *GameSession) check(*checker)                                {}
-func (x *GameSessionConnectionInfo) check(*checker)                  {}
-func (x *GameSessionCreationLimitPolicy) check(*checker)             {}
-func (x *GameSessionDetail) check(*checker)                          {}
-func (x *GameSessionPlacement) check(*checker)                       {}
-func (x *GameSessionQueue) check(*checker)                           {}
-func (x *GameSessionQueueDestination) check(*checker)                {}
-func (x *GetComputeAccessInput) check(*checker)                      {}
-func (x *GetComputeAccessOutput) check(*checker)                     {}
-func (x *GetComputeAuthTokenInput) check(*checker)                   {}
-func (x *GetComputeAuthTokenOutput) check(*checker)                  {}
-func (x *GetGameSessionLogUrlInput) check(*checker)                  {}
-func (x *GetGameSessionLogUrlOutput) check(*checker)                 {}
-func (x *GetInstanceAccessInput) check(*checker)                     {}
-func (x *GetInstanceAccessOutput) check(*checker)                    {}
-func (x *GetPlayerConnectionDetailsInput) check(*checker)            {}
-func (x *GetPlayerConnectionDetailsOutput) check(*checker)           {}
-func (x *Instance) check(*checker)                                   {}
-func (x *InstanceAccess) check(*checker)                             {}
-func (x *InstanceCredentials) check(*checker)                        {}
-func (x *InstanceDefinition) check(*checker)                         {}
-func (x *IpPermission) check(*checker)                               {}
-func (x *LaunchTemplateSpecification) check(*checker)                {}
-func (x *LinuxCapabilities) check(*checker)                          {}
-func (x *ListAliasesInput) check(*checker)                           {}
-func (x *ListAliasesOutput) check(*checker)                          {}
-func (x *ListBuildsInput) check(*checker)                            {}
-func (x *ListBuildsOutput) check(*checker)                           {}
-func (x *ListComputeInput) check(*checker)                           {}
-func (x *ListComputeOutput) check(*checker)                          {}
-func (x *ListContainerFleetsInput) check(*checker)                   {}
-func (x *ListContainerFleetsOutput) check(*checker)                  {}
-func (x *ListContainerGroupDefinitionVersionsInput) check(*checker)  {}
-func (x *ListContainerGroupDefinitionVersionsOutput) check(*checker) {}
-func (x *ListContainerGroupDefinitionsInput) check(*checker)         {}
-func (x *ListContainerGroupDefinitionsOutput) check(*checker)        {}
-func (x *ListFleetDeploymentsInput) check(*checker)                  {}
-func (x *ListFleetDeploymentsOutput) check(*checker)                 {}
-func (x *ListFleetsInput) check(*checker)                            {}
-func (x *ListFleetsOutput) check(*checker)                           {}
-func (x *ListGameServerGroupsInput) check(*checker)                  {}
-func (x *ListGameServerGroupsOutput) check(*checker)                 {}
-func (x *ListGameServersInput) check(*checker)                       {}
-func (x *ListGameServersOutput) check(*checker)                      {}
-func (x *ListLocationsInput) check(*checker)                         {}
-func (x *ListLocationsOutput) check(*checker)                        {}
-func (x *ListScriptsInput) check(*checker)                           {}
-func (x *ListScriptsOutput) check(*checker)                          {}
-func (x *ListTagsForResourceInput) check(*checker)                   {}
-func (x *ListTagsForResourceOutput) check(*checker)                  {}
-func (x *LocationAttributes) check(*checker)                         {}
-func (x *LocationConfiguration) check(*checker)                      {}
-func (x *LocationModel) check(*checker)                              {}
-func (x *LocationState) check(*checker)                              {}
-func (x *LocationalDeployment) check(*checker)                       {}
-func (x *LogConfiguration) check(*checker)                           {}
-func (x *LogLine) check(*checker)                                    {}
-func (x *ManagedCapacityConfiguration) check(*checker)               {}
-func (x *MatchedPlayerSession) check(*checker)                       {}
-func (x *MatchmakingConfiguration) check(*checker)                   {}
-func (x *MatchmakingRuleSet) check(*checker)                         {}
-func (x *MatchmakingTicket) check(*checker)                          {}
-func (x *PingBeacon) check(*checker)                                 {}
-func (x *PlacedPlayerSession) check(*checker)                        {}
-func (x *Player) check(*checker)                                     {}
-func (x *PlayerConnectionDetail) check(*checker)                     {}
-func (x *PlayerConnectionEndpoint) check(*checker)                   {}
-func (x *PlayerGatewayConfiguration) check(*checker)                 {}
-func (x *PlayerLatency) check(*checker)                              {}
-func (x *PlayerLatencyPolicy) check(*checker)                        {}
-func (x *PlayerSession) check(*checker)                              {}
-func (x *PriorityConfiguration) check(*checker)                      {}
-func (x *PriorityConfigurationOverride) check(*checker)              {}
-func (x *PutScalingPolicyInput) check(*checker)                      {}
-func (x *PutScalingPolicyOutput) check(*checker)                     {}
-func (x *ReadLogsInput) check(*checker)                              {}
-func (x *ReadLogsOutput) check(*checker)                             {}
-func (x *RegisterComputeInput) check(*checker)                       {}
-func (x *RegisterComputeOutput) check(*checker)                      {}
-func (x *RegisterGameServerInput) check(*checker)                    {}
-func (x *RegisterGameServerOutput) check(*checker)                   {}
-func (x *RequestUploadCredentialsInput) check(*checker)              {}
-func (x *RequestUploadCredentialsOutput) check(*checker)             {}
-func (x *ResolveAliasInput) check(*checker)                          {}
-func (x *ResolveAliasOutput) check(*checker)                         {}
-func (x *ResourceCreationLimitPolicy) check(*checker)                {}
-func (x *ResumeGameServerGroupInput) check(*checker)                 {}
-func (x *ResumeGameServerGroupOutput) check(*checker)                {}
-func (x *RoutingStrategy) check(*checker)                            {}
-func (x *RuntimeConfiguration) check(*checker)                       {}
-func (x *S3Location) check(*checker)                                 {}
-func (x *ScalingPolicy) check(*checker)                              {}
-func (x *Script) check(*checker)                                     {}
-func (x *SearchGameSessionsInput) check(*checker)                    {}
-func (x *SearchGameSessionsOutput) check(*checker)                   {}
-func (x *ServerProcess) check(*checker)                              {}
-func (x *StartFleetActionsInput) check(*checker)                     {}
-func (x *StartFleetActionsOutput) check(*checker)                    {}
-func (x *StartGameSessionPlacementInput) check(*checker)             {}
-func (x *StartGameSessionPlacementOutput) check(*checker)            {}
-func (x *StartMatchBackfillInput) check(*checker)                    {}
-func (x *StartMatchBackfillOutput) check(*checker)                   {}
-func (x *StartMatchmakingInput) check(*checker)                      {}
-func (x *StartMatchmakingOutput) check(*checker)                     {}
-func (x *StopFleetActionsInput) check(*checker)                      {}
-func (x *StopFleetActionsOutput) check(*checker)                     {}
-func (x *StopGameSessionPlacementInput) check(*checker)              {}
-func (x *StopGameSessionPlacementOutput) check(*checker)             {}
-func (x *StopMatchmakingInput) check(*checker)                       {}
-func (x *StopMatchmakingOutput) check(*checker)                      {}
-func (x *SupportContainerDefinition) check(*checker)                 {}
-func (x *SupportContainerDefinitionInput) check(*checker)            {}
-func (x *SuspendGameServerGroupInput) check(*checker)                {}
-func (x *SuspendGameServerGroupOutput) check(*checker)               {}
-func (x *Tag) check(*checker)                                        {}
-func (x *TagResourceInput) check(*checker)                           {}
-func (x *TagResourceOutput) check(*checker)                          {}
-func (x *TargetConfiguration) check(*checker)                        {}
-func (x *TargetTrackingConfiguration) check(*checker)                {}
-func (x *TerminateGameSessionInput) check(*checker)                  {}
-func (x *TerminateGameSessionOutput) check(*checker)                 {}
-func (x *UDPEndpoint) check(*checker)                                {}
-func (x *UntagResourceInput) check(*checker)                         {}
-func (x *UntagResourceOutput) check(*checker)                        {}
-func (x *UpdateAliasInput) check(*checker)                           {}
-func (x *UpdateAliasOutput) check(*checker)                          {}
-func (x *UpdateBuildInput) check(*checker)                           {}
-func (x *UpdateBuildOutput) check(*checker)                          {}
-func (x *UpdateContainerFleetInput) check(*checker)                  {}
-func (x *UpdateContainerFleetOutput) check(*checker)                 {}
-func (x *UpdateContainerGroupDefinitionInput) check(*checker)        {}
-func (x *UpdateContainerGroupDefinitionOutput) check(*checker)       {}
-func (x *UpdateFleetAttributesInput) check(*checker)                 {}
-func (x *UpdateFleetAttributesOutput) check(*checker)                {}
-func (x *UpdateFleetCapacityInput) check(*checker)                   {}
-func (x *UpdateFleetCapacityOutput) check(*checker)                  {}
-func (x *UpdateFleetPortSettingsInput) check(*checker)               {}
-func (x *UpdateFleetPortSettingsOutput) check(*checker)              {}
-func (x *UpdateGameServerGroupInput) check(*checker)                 {}
-func (x *UpdateGameServerGroupOutput) check(*checker)                {}
-func (x *UpdateGameServerInput) check(*checker)                      {}
-func (x *UpdateGameServerOutput) check(*checker)                     {}
-func (x *UpdateGameSessionInput) check(*checker)                     {}
-func (x *UpdateGameSessionOutput) check(*checker)                    {}
-func (x *UpdateGameSessionQueueInput) check(*checker)                {}
-func (x *UpdateGameSessionQueueOutput) check(*checker)               {}
-func (x *UpdateMatchmakingConfigurationInput) check(*checker)        {}
-func (x *UpdateMatchmakingConfigurationOutput) check(*checker)       {}
-func (x *UpdateRuntimeConfigurationInput) check(*checker)            {}
-func (x *UpdateRuntimeConfigurationOutput) check(*checker)           {}
-func (x *UpdateScriptInput) check(*checker)                          {}
-func (x *UpdateScriptOutput) check(*checker)                         {}
-func (x *ValidateMatchmakingRuleSetInput) check(*checker)            {}
-func (x *ValidateMatchmakingRuleSetOutput) check(*checker)           {}
-func (x *VpcPeeringAuthorization) check(*checker)                    {}
-func (x *VpcPeeringConnection) check(*checker)                       {}
-func (x *VpcPeeringConnectionStatus) check(*checker)                 {}
+import "math"
+
+func (x *AcceptMatchInput) check(c *checker) {
+	c.string("TicketId", x.TicketId, &ruleMatchmakingIdStringModel)
+	if x.PlayerIds == nil {
+		c.need("PlayerIds")
+	} else {
+		c.strings("PlayerIds", x.PlayerIds, &rulePlayerId)
+	}
+	c.string("AcceptanceType", x.AcceptanceType, &ruleAcceptanceType)
+}
+
+func (x *AcceptMatchOutput) check(c *checker) {}
+
+func (x *AnywhereConfiguration) check(c *checker) {
+	c.string("Cost", x.Cost, &ruleNonNegativeLimitedLengthDouble)
+}
+
+func (x *AttributeValue) check(c *checker) {
+	if x.S != nil {
+		c.string("S", *x.S, &rulePlayerAttributeString)
+	}
+	if x.SL != nil {
+		c.strings("SL", x.SL, &rulePlayerAttributeString)
+	}
+	if x.SDM != nil {
+		c.enter("SDM")
+		for key, v := range sorted(x.SDM) {
+			c.enterKey(key)
+			c.key(key, &rulePlayerAttributeString)
+			_ = v
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *CertificateConfiguration) check(c *checker) {
+	c.string("CertificateType", x.CertificateType, &ruleCertificateType)
+}
+
+func (x *ClaimFilterOption) check(c *checker) {
+	if x.InstanceStatuses != nil {
+		c.strings("InstanceStatuses", x.InstanceStatuses, &ruleFilterInstanceStatus)
+	}
+}
+
+func (x *ClaimGameServerInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupNameOrArn)
+	if x.GameServerId != nil {
+		c.string("GameServerId", *x.GameServerId, &ruleGameServerId)
+	}
+	if x.GameServerData != nil {
+		c.string("GameServerData", *x.GameServerData, &ruleGameServerData)
+	}
+	if x.FilterOption != nil {
+		c.enter("FilterOption")
+		x.FilterOption.check(c)
+		c.leave()
+	}
+}
+
+func (x *ClaimGameServerOutput) check(c *checker) {}
+
+func (x *ConnectionPortRange) check(c *checker) {
+	c.int("FromPort", int64(x.FromPort), &rulePortNumber)
+	c.int("ToPort", int64(x.ToPort), &rulePortNumber)
+}
+
+func (x *ContainerDependency) check(c *checker) {
+	c.string("ContainerName", x.ContainerName, &ruleNonZeroAnd128MaxAsciiString)
+	c.string("Condition", x.Condition, &ruleContainerDependencyCondition)
+}
+
+func (x *ContainerEnvironment) check(c *checker) {
+	c.string("Name", x.Name, &ruleNonZeroAnd255MaxString)
+	c.string("Value", x.Value, &ruleNonZeroAnd255MaxString)
+}
+
+func (x *ContainerHealthCheck) check(c *checker) {
+	if x.Command == nil {
+		c.need("Command")
+	} else {
+		c.size("Command", len(x.Command), 1, 20, "item")
+		c.strings("Command", x.Command, &ruleNonZeroAnd255MaxString)
+	}
+	if x.Interval != nil {
+		c.int("Interval", int64(*x.Interval), &ruleContainerHealthCheckInterval)
+	}
+	if x.Retries != nil {
+		c.int("Retries", int64(*x.Retries), &ruleContainerHealthCheckRetries)
+	}
+	if x.StartPeriod != nil {
+		c.int("StartPeriod", int64(*x.StartPeriod), &ruleContainerHealthCheckStartPeriod)
+	}
+	if x.Timeout != nil {
+		c.int("Timeout", int64(*x.Timeout), &ruleContainerHealthCheckTimeout)
+	}
+}
+
+func (x *ContainerMountPoint) check(c *checker) {
+	c.string("InstancePath", x.InstancePath, &ruleInstancePathString)
+	if x.ContainerPath != nil {
+		c.string("ContainerPath", *x.ContainerPath, &ruleContainerPathString)
+	}
+	if x.AccessLevel != nil {
+		c.string("AccessLevel", *x.AccessLevel, &ruleContainerMountPointAccessLevel)
+	}
+}
+
+func (x *ContainerPortConfiguration) check(c *checker) {
+	if x.ContainerPortRanges == nil {
+		c.need("ContainerPortRanges")
+	} else {
+		c.size("ContainerPortRanges", len(x.ContainerPortRanges), 1, 100, "item")
+		c.enter("ContainerPortRanges")
+		for i := range x.ContainerPortRanges {
+			c.enterIndex(i)
+			x.ContainerPortRanges[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *ContainerPortRange) check(c *checker) {
+	c.int("FromPort", int64(x.FromPort), &rulePortNumber)
+	c.int("ToPort", int64(x.ToPort), &rulePortNumber)
+	c.string("Protocol", x.Protocol, &ruleIpProtocol)
+}
+
+func (x *CreateAliasInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleNonBlankAndLengthConstraintString)
+	if x.Description != nil {
+		c.string("Description", *x.Description, &ruleNonZeroAndMaxString)
+	}
+	if x.RoutingStrategy == nil {
+		c.need("RoutingStrategy")
+	} else {
+		c.enter("RoutingStrategy")
+		x.RoutingStrategy.check(c)
+		c.leave()
+	}
+	if x.Tags != nil {
+		c.size("Tags", len(x.Tags), 0, 200, "item")
+		c.enter("Tags")
+		for i := range x.Tags {
+			c.enterIndex(i)
+			x.Tags[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *CreateAliasOutput) check(c *checker) {}
+
+func (x *CreateBuildInput) check(c *checker) {
+	if x.Name != nil {
+		c.string("Name", *x.Name, &ruleNonZeroAndMaxString)
+	}
+	if x.Version != nil {
+		c.string("Version", *x.Version, &ruleNonZeroAndMaxString)
+	}
+	if x.StorageLocation != nil {
+		c.enter("StorageLocation")
+		x.StorageLocation.check(c)
+		c.leave()
+	}
+	if x.OperatingSystem != nil {
+		c.string("OperatingSystem", *x.OperatingSystem, &ruleOperatingSystem)
+	}
+	if x.Tags != nil {
+		c.size("Tags", len(x.Tags), 0, 200, "item")
+		c.enter("Tags")
+		for i := range x.Tags {
+			c.enterIndex(i)
+			x.Tags[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.ServerSdkVersion != nil {
+		c.string("ServerSdkVersion", *x.ServerSdkVersion, &ruleServerSdkVersion)
+	}
+}
+
+func (x *CreateBuildOutput) check(c *checker) {}
+
+func (x *CreateContainerFleetInput) check(c *checker) {
+	c.string("FleetRoleArn", x.FleetRoleArn, &ruleIamRoleArn)
+	if x.Description != nil {
+		c.string("Description", *x.Description, &ruleNonZeroAndMaxString)
+	}
+	if x.GameServerContainerGroupDefinitionName != nil {
+		c.string("GameServerContainerGroupDefinitionName", *x.GameServerContainerGroupDefinitionName, &ruleContainerGroupDefinitionNameOrArn)
+	}
+	if x.PerInstanceContainerGroupDefinitionName != nil {
+		c.string("PerInstanceContainerGroupDefinitionName", *x.PerInstanceContainerGroupDefinitionName, &ruleContainerGroupDefinitionNameOrArn)
+	}
+	if x.InstanceConnectionPortRange != nil {
+		c.enter("InstanceConnectionPortRange")
+		x.InstanceConnectionPortRange.check(c)
+		c.leave()
+	}
+	if x.InstanceInboundPermissions != nil {
+		c.size("InstanceInboundPermissions", len(x.InstanceInboundPermissions), 0, 50, "item")
+		c.enter("InstanceInboundPermissions")
+		for i := range x.InstanceInboundPermissions {
+			c.enterIndex(i)
+			x.InstanceInboundPermissions[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.GameServerContainerGroupsPerInstance != nil {
+		c.int("GameServerContainerGroupsPerInstance", int64(*x.GameServerContainerGroupsPerInstance), &ruleGameServerContainerGroupsPerInstance)
+	}
+	if x.InstanceType != nil {
+		c.string("InstanceType", *x.InstanceType, &ruleNonZeroAndMaxString)
+	}
+	if x.BillingType != nil {
+		c.string("BillingType", *x.BillingType, &ruleContainerFleetBillingType)
+	}
+	if x.Locations != nil {
+		c.size("Locations", len(x.Locations), 1, 100, "item")
+		c.enter("Locations")
+		for i := range x.Locations {
+			c.enterIndex(i)
+			x.Locations[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.MetricGroups != nil {
+		c.size("MetricGroups", len(x.MetricGroups), 0, 1, "item")
+		c.strings("MetricGroups", x.MetricGroups, &ruleMetricGroup)
+	}
+	if x.NewGameSessionProtectionPolicy != nil {
+		c.string("NewGameSessionProtectionPolicy", *x.NewGameSessionProtectionPolicy, &ruleProtectionPolicy)
+	}
+	if x.GameSessionCreationLimitPolicy != nil {
+		c.enter("GameSessionCreationLimitPolicy")
+		x.GameSessionCreationLimitPolicy.check(c)
+		c.leave()
+	}
+	if x.LogConfiguration != nil {
+		c.enter("LogConfiguration")
+		x.LogConfiguration.check(c)
+		c.leave()
+	}
+	if x.Tags != nil {
+		c.size("Tags", len(x.Tags), 0, 200, "item")
+		c.enter("Tags")
+		for i := range x.Tags {
+			c.enterIndex(i)
+			x.Tags[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.PlayerGatewayMode != nil {
+		c.string("PlayerGatewayMode", *x.PlayerGatewayMode, &rulePlayerGatewayMode)
+	}
+}
+
+func (x *CreateContainerFleetOutput) check(c *checker) {}
+
+func (x *CreateContainerGroupDefinitionInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleContainerGroupDefinitionName)
+	if x.ContainerGroupType != nil {
+		c.string("ContainerGroupType", *x.ContainerGroupType, &ruleContainerGroupType)
+	}
+	c.int("TotalMemoryLimitMebibytes", int64(x.TotalMemoryLimitMebibytes), &ruleContainerTotalMemoryLimit)
+	c.float("TotalVcpuLimit", x.TotalVcpuLimit, &ruleContainerTotalVcpuLimit)
+	if x.GameServerContainerDefinition != nil {
+		c.enter("GameServerContainerDefinition")
+		x.GameServerContainerDefinition.check(c)
+		c.leave()
+	}
+	if x.SupportContainerDefinitions != nil {
+		c.size("SupportContainerDefinitions", len(x.SupportContainerDefinitions), 0, 10, "item")
+		c.enter("SupportContainerDefinitions")
+		for i := range x.SupportContainerDefinitions {
+			c.enterIndex(i)
+			x.SupportContainerDefinitions[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	c.string("OperatingSystem", x.OperatingSystem, &ruleContainerOperatingSystem)
+	if x.VersionDescription != nil {
+		c.string("VersionDescription", *x.VersionDescription, &ruleNonZeroAndMaxString)
+	}
+	if x.Tags != nil {
+		c.size("Tags", len(x.Tags), 0, 200, "item")
+		c.enter("Tags")
+		for i := range x.Tags {
+			c.enterIndex(i)
+			x.Tags[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *CreateContainerGroupDefinitionOutput) check(c *checker) {}
+
+func (x *CreateFleetInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleNonZeroAndMaxString)
+	if x.Description != nil {
+		c.string("Description", *x.Description, &ruleNonZeroAndMaxString)
+	}
+	if x.BuildId != nil {
+		c.string("BuildId", *x.BuildId, &ruleBuildIdOrArn)
+	}
+	if x.ScriptId != nil {
+		c.string("ScriptId", *x.ScriptId, &ruleScriptIdOrArn)
+	}
+	if x.ServerLaunchPath != nil {
+		c.string("ServerLaunchPath", *x.ServerLaunchPath, &ruleLaunchPathStringModel)
+	}
+	if x.ServerLaunchParameters != nil {
+		c.string("ServerLaunchParameters", *x.ServerLaunchParameters, &ruleLaunchParametersStringModel)
+	}
+	if x.LogPaths != nil {
+		c.strings("LogPaths", x.LogPaths, &ruleNonZeroAndMaxString)
+	}
+	if x.EC2InstanceType != nil {
+		c.string("EC2InstanceType", *x.EC2InstanceType, &ruleEC2InstanceType)
+	}
+	if x.EC2InboundPermissions != nil {
+		c.size("EC2InboundPermissions", len(x.EC2InboundPermissions), 0, 50, "item")
+		c.enter("EC2InboundPermissions")
+		for i := range x.EC2InboundPermissions {
+			c.enterIndex(i)
+			x.EC2InboundPermissions[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.NewGameSessionProtectionPolicy != nil {
+		c.string("NewGameSessionProtectionPolicy", *x.NewGameSessionProtectionPolicy, &ruleProtectionPolicy)
+	}
+	if x.RuntimeConfiguration != nil {
+		c.enter("RuntimeConfiguration")
+		x.RuntimeConfiguration.check(c)
+		c.leave()
+	}
+	if x.ResourceCreationLimitPolicy != nil {
+		c.enter("ResourceCreationLimitPolicy")
+		x.ResourceCreationLimitPolicy.check(c)
+		c.leave()
+	}
+	if x.MetricGroups != nil {
+		c.size("MetricGroups", len(x.MetricGroups), 0, 1, "item")
+		c.strings("MetricGroups", x.MetricGroups, &ruleMetricGroup)
+	}
+	if x.PeerVpcAwsAccountId != nil {
+		c.string("PeerVpcAwsAccountId", *x.PeerVpcAwsAccountId, &ruleNonZeroAndMaxString)
+	}
+	if x.PeerVpcId != nil {
+		c.string("PeerVpcId", *x.PeerVpcId, &ruleNonZeroAndMaxString)
+	}
+	if x.FleetType != nil {
+		c.string("FleetType", *x.FleetType, &ruleFleetType)
+	}
+	if x.InstanceRoleArn != nil {
+		c.string("InstanceRoleArn", *x.InstanceRoleArn, &ruleNonEmptyString)
+	}
+	if x.CertificateConfiguration != nil {
+		c.enter("CertificateConfiguration")
+		x.CertificateConfiguration.check(c)
+		c.leave()
+	}
+	if x.Locations != nil {
+		c.size("Locations", len(x.Locations), 1, 100, "item")
+		c.enter("Locations")
+		for i := range x.Locations {
+			c.enterIndex(i)
+			x.Locations[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.Tags != nil {
+		c.size("Tags", len(x.Tags), 0, 200, "item")
+		c.enter("Tags")
+		for i := range x.Tags {
+			c.enterIndex(i)
+			x.Tags[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.ComputeType != nil {
+		c.string("ComputeType", *x.ComputeType, &ruleComputeType)
+	}
+	if x.AnywhereConfiguration != nil {
+		c.enter("AnywhereConfiguration")
+		x.AnywhereConfiguration.check(c)
+		c.leave()
+	}
+	if x.InstanceRoleCredentialsProvider != nil {
+		c.string("InstanceRoleCredentialsProvider", *x.InstanceRoleCredentialsProvider, &ruleInstanceRoleCredentialsProvider)
+	}
+	if x.PlayerGatewayMode != nil {
+		c.string("PlayerGatewayMode", *x.PlayerGatewayMode, &rulePlayerGatewayMode)
+	}
+	if x.PlayerGatewayConfiguration != nil {
+		c.enter("PlayerGatewayConfiguration")
+		x.PlayerGatewayConfiguration.check(c)
+		c.leave()
+	}
+}
+
+func (x *CreateFleetLocationsInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.Locations == nil {
+		c.need("Locations")
+	} else {
+		c.size("Locations", len(x.Locations), 1, 100, "item")
+		c.enter("Locations")
+		for i := range x.Locations {
+			c.enterIndex(i)
+			x.Locations[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *CreateFleetLocationsOutput) check(c *checker) {}
+
+func (x *CreateFleetOutput) check(c *checker) {}
+
+func (x *CreateGameServerGroupInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupName)
+	c.string("RoleArn", x.RoleArn, &ruleIamRoleArn)
+	c.int("MinSize", int64(x.MinSize), &ruleWholeNumber)
+	c.int("MaxSize", int64(x.MaxSize), &rulePositiveInteger)
+	if x.LaunchTemplate == nil {
+		c.need("LaunchTemplate")
+	} else {
+		c.enter("LaunchTemplate")
+		x.LaunchTemplate.check(c)
+		c.leave()
+	}
+	if x.InstanceDefinitions == nil {
+		c.need("InstanceDefinitions")
+	} else {
+		c.size("InstanceDefinitions", len(x.InstanceDefinitions), 2, 20, "item")
+		c.enter("InstanceDefinitions")
+		for i := range x.InstanceDefinitions {
+			c.enterIndex(i)
+			x.InstanceDefinitions[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.AutoScalingPolicy != nil {
+		c.enter("AutoScalingPolicy")
+		x.AutoScalingPolicy.check(c)
+		c.leave()
+	}
+	if x.BalancingStrategy != nil {
+		c.string("BalancingStrategy", *x.BalancingStrategy, &ruleBalancingStrategy)
+	}
+	if x.GameServerProtectionPolicy != nil {
+		c.string("GameServerProtectionPolicy", *x.GameServerProtectionPolicy, &ruleGameServerProtectionPolicy)
+	}
+	if x.VpcSubnets != nil {
+		c.size("VpcSubnets", len(x.VpcSubnets), 1, 20, "item")
+		c.strings("VpcSubnets", x.VpcSubnets, &ruleVpcSubnet)
+	}
+	if x.Tags != nil {
+		c.size("Tags", len(x.Tags), 0, 200, "item")
+		c.enter("Tags")
+		for i := range x.Tags {
+			c.enterIndex(i)
+			x.Tags[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *CreateGameServerGroupOutput) check(c *checker) {}
+
+func (x *CreateGameSessionInput) check(c *checker) {
+	if x.FleetId != nil {
+		c.string("FleetId", *x.FleetId, &ruleFleetIdOrArn)
+	}
+	if x.AliasId != nil {
+		c.string("AliasId", *x.AliasId, &ruleAliasIdOrArn)
+	}
+	c.int("MaximumPlayerSessionCount", int64(x.MaximumPlayerSessionCount), &ruleWholeNumber)
+	if x.Name != nil {
+		c.string("Name", *x.Name, &ruleNonZeroAndMaxString)
+	}
+	if x.GameProperties != nil {
+		c.size("GameProperties", len(x.GameProperties), 0, 16, "item")
+		c.enter("GameProperties")
+		for i := range x.GameProperties {
+			c.enterIndex(i)
+			x.GameProperties[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.CreatorId != nil {
+		c.string("CreatorId", *x.CreatorId, &ruleNonZeroAndMaxString)
+	}
+	if x.GameSessionId != nil {
+		c.string("GameSessionId", *x.GameSessionId, &ruleIdStringModel)
+	}
+	if x.IdempotencyToken != nil {
+		c.string("IdempotencyToken", *x.IdempotencyToken, &ruleIdStringModel)
+	}
+	if x.GameSessionData != nil {
+		c.string("GameSessionData", *x.GameSessionData, &ruleLargeGameSessionData)
+	}
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+}
+
+func (x *CreateGameSessionOutput) check(c *checker) {}
+
+func (x *CreateGameSessionQueueInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleGameSessionQueueName)
+	if x.TimeoutInSeconds != nil {
+		c.int("TimeoutInSeconds", int64(*x.TimeoutInSeconds), &ruleWholeNumber)
+	}
+	if x.PlayerLatencyPolicies != nil {
+		c.enter("PlayerLatencyPolicies")
+		for i := range x.PlayerLatencyPolicies {
+			c.enterIndex(i)
+			x.PlayerLatencyPolicies[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.Destinations != nil {
+		c.enter("Destinations")
+		for i := range x.Destinations {
+			c.enterIndex(i)
+			x.Destinations[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.FilterConfiguration != nil {
+		c.enter("FilterConfiguration")
+		x.FilterConfiguration.check(c)
+		c.leave()
+	}
+	if x.PriorityConfiguration != nil {
+		c.enter("PriorityConfiguration")
+		x.PriorityConfiguration.check(c)
+		c.leave()
+	}
+	if x.CustomEventData != nil {
+		c.string("CustomEventData", *x.CustomEventData, &ruleQueueCustomEventData)
+	}
+	if x.NotificationTarget != nil {
+		c.string("NotificationTarget", *x.NotificationTarget, &ruleQueueSnsArnStringModel)
+	}
+	if x.Tags != nil {
+		c.size("Tags", len(x.Tags), 0, 200, "item")
+		c.enter("Tags")
+		for i := range x.Tags {
+			c.enterIndex(i)
+			x.Tags[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *CreateGameSessionQueueOutput) check(c *checker) {}
+
+func (x *CreateLocationInput) check(c *checker) {
+	c.string("LocationName", x.LocationName, &ruleCustomInputLocationStringModel)
+	if x.Tags != nil {
+		c.size("Tags", len(x.Tags), 0, 200, "item")
+		c.enter("Tags")
+		for i := range x.Tags {
+			c.enterIndex(i)
+			x.Tags[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *CreateLocationOutput) check(c *checker) {}
+
+func (x *CreateMatchmakingConfigurationInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleMatchmakingIdStringModel)
+	if x.Description != nil {
+		c.string("Description", *x.Description, &ruleNonZeroAndMaxString)
+	}
+	if x.GameSessionQueueArns != nil {
+		c.strings("GameSessionQueueArns", x.GameSessionQueueArns, &ruleArnStringModel)
+	}
+	c.int("RequestTimeoutSeconds", int64(x.RequestTimeoutSeconds), &ruleMatchmakingRequestTimeoutInteger)
+	if x.AcceptanceTimeoutSeconds != nil {
+		c.int("AcceptanceTimeoutSeconds", int64(*x.AcceptanceTimeoutSeconds), &ruleMatchmakingAcceptanceTimeoutInteger)
+	}
+	c.string("RuleSetName", x.RuleSetName, &ruleMatchmakingRuleSetName)
+	if x.NotificationTarget != nil {
+		c.string("NotificationTarget", *x.NotificationTarget, &ruleSnsArnStringModel)
+	}
+	if x.AdditionalPlayerCount != nil {
+		c.int("AdditionalPlayerCount", int64(*x.AdditionalPlayerCount), &ruleWholeNumber)
+	}
+	if x.CustomEventData != nil {
+		c.string("CustomEventData", *x.CustomEventData, &ruleCustomEventData)
+	}
+	if x.GameProperties != nil {
+		c.size("GameProperties", len(x.GameProperties), 0, 16, "item")
+		c.enter("GameProperties")
+		for i := range x.GameProperties {
+			c.enterIndex(i)
+			x.GameProperties[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.GameSessionData != nil {
+		c.string("GameSessionData", *x.GameSessionData, &ruleGameSessionData)
+	}
+	if x.BackfillMode != nil {
+		c.string("BackfillMode", *x.BackfillMode, &ruleBackfillMode)
+	}
+	if x.FlexMatchMode != nil {
+		c.string("FlexMatchMode", *x.FlexMatchMode, &ruleFlexMatchMode)
+	}
+	if x.Tags != nil {
+		c.size("Tags", len(x.Tags), 0, 200, "item")
+		c.enter("Tags")
+		for i := range x.Tags {
+			c.enterIndex(i)
+			x.Tags[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *CreateMatchmakingConfigurationOutput) check(c *checker) {}
+
+func (x *CreateMatchmakingRuleSetInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleMatchmakingIdStringModel)
+	c.string("RuleSetBody", x.RuleSetBody, &ruleRuleSetBody)
+	if x.Tags != nil {
+		c.size("Tags", len(x.Tags), 0, 200, "item")
+		c.enter("Tags")
+		for i := range x.Tags {
+			c.enterIndex(i)
+			x.Tags[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *CreateMatchmakingRuleSetOutput) check(c *checker) {}
+
+func (x *CreatePlayerSessionInput) check(c *checker) {
+	c.string("GameSessionId", x.GameSessionId, &ruleArnStringModel)
+	c.string("PlayerId", x.PlayerId, &rulePlayerId)
+	if x.PlayerData != nil {
+		c.string("PlayerData", *x.PlayerData, &rulePlayerData)
+	}
+}
+
+func (x *CreatePlayerSessionOutput) check(c *checker) {}
+
+func (x *CreatePlayerSessionsInput) check(c *checker) {
+	c.string("GameSessionId", x.GameSessionId, &ruleArnStringModel)
+	if x.PlayerIds == nil {
+		c.need("PlayerIds")
+	} else {
+		c.size("PlayerIds", len(x.PlayerIds), 1, 25, "item")
+		c.strings("PlayerIds", x.PlayerIds, &rulePlayerId)
+	}
+	if x.PlayerDataMap != nil {
+		c.enter("PlayerDataMap")
+		for key, v := range sorted(x.PlayerDataMap) {
+			c.enterKey(key)
+			c.key(key, &ruleNonZeroAndMaxString)
+			c.string("", v, &rulePlayerData)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *CreatePlayerSessionsOutput) check(c *checker) {}
+
+func (x *CreateScriptInput) check(c *checker) {
+	if x.Name != nil {
+		c.string("Name", *x.Name, &ruleNonZeroAndMaxString)
+	}
+	if x.Version != nil {
+		c.string("Version", *x.Version, &ruleNonZeroAndMaxString)
+	}
+	if x.StorageLocation != nil {
+		c.enter("StorageLocation")
+		x.StorageLocation.check(c)
+		c.leave()
+	}
+	if x.ZipFile != nil {
+		c.size("ZipFile", len(x.ZipFile), 0, 5000000, "byte")
+	}
+	if x.Tags != nil {
+		c.size("Tags", len(x.Tags), 0, 200, "item")
+		c.enter("Tags")
+		for i := range x.Tags {
+			c.enterIndex(i)
+			x.Tags[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.NodeJsVersion != nil {
+		c.string("NodeJsVersion", *x.NodeJsVersion, &ruleNodeJsVersion)
+	}
+}
+
+func (x *CreateScriptOutput) check(c *checker) {}
+
+func (x *CreateVpcPeeringAuthorizationInput) check(c *checker) {
+	c.string("GameLiftAwsAccountId", x.GameLiftAwsAccountId, &ruleNonZeroAndMaxString)
+	c.string("PeerVpcId", x.PeerVpcId, &ruleNonZeroAndMaxString)
+}
+
+func (x *CreateVpcPeeringAuthorizationOutput) check(c *checker) {}
+
+func (x *CreateVpcPeeringConnectionInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	c.string("PeerVpcAwsAccountId", x.PeerVpcAwsAccountId, &ruleNonZeroAndMaxString)
+	c.string("PeerVpcId", x.PeerVpcId, &ruleNonZeroAndMaxString)
+}
+
+func (x *CreateVpcPeeringConnectionOutput) check(c *checker) {}
+
+func (x *DeleteAliasInput) check(c *checker) {
+	c.string("AliasId", x.AliasId, &ruleAliasIdOrArn)
+}
+
+func (x *DeleteAliasOutput) check(c *checker) {}
+
+func (x *DeleteBuildInput) check(c *checker) {
+	c.string("BuildId", x.BuildId, &ruleBuildIdOrArn)
+}
+
+func (x *DeleteBuildOutput) check(c *checker) {}
+
+func (x *DeleteContainerFleetInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+}
+
+func (x *DeleteContainerFleetOutput) check(c *checker) {}
+
+func (x *DeleteContainerGroupDefinitionInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleContainerGroupDefinitionNameOrArn)
+	if x.VersionNumber != nil {
+		c.int("VersionNumber", int64(*x.VersionNumber), &rulePositiveInteger)
+	}
+	if x.VersionCountToRetain != nil {
+		c.int("VersionCountToRetain", int64(*x.VersionCountToRetain), &ruleWholeNumber)
+	}
+}
+
+func (x *DeleteContainerGroupDefinitionOutput) check(c *checker) {}
+
+func (x *DeleteFleetInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+}
+
+func (x *DeleteFleetLocationsInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.Locations == nil {
+		c.need("Locations")
+	} else {
+		c.size("Locations", len(x.Locations), 1, 100, "item")
+		c.strings("Locations", x.Locations, &ruleLocationStringModel)
+	}
+}
+
+func (x *DeleteFleetLocationsOutput) check(c *checker) {}
+
+func (x *DeleteFleetOutput) check(c *checker) {}
+
+func (x *DeleteGameServerGroupInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupNameOrArn)
+	if x.DeleteOption != nil {
+		c.string("DeleteOption", *x.DeleteOption, &ruleGameServerGroupDeleteOption)
+	}
+}
+
+func (x *DeleteGameServerGroupOutput) check(c *checker) {}
+
+func (x *DeleteGameSessionQueueInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleGameSessionQueueNameOrArn)
+}
+
+func (x *DeleteGameSessionQueueOutput) check(c *checker) {}
+
+func (x *DeleteLocationInput) check(c *checker) {
+	c.string("LocationName", x.LocationName, &ruleCustomLocationNameOrArnModel)
+}
+
+func (x *DeleteLocationOutput) check(c *checker) {}
+
+func (x *DeleteMatchmakingConfigurationInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleMatchmakingConfigurationName)
+}
+
+func (x *DeleteMatchmakingConfigurationOutput) check(c *checker) {}
+
+func (x *DeleteMatchmakingRuleSetInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleMatchmakingRuleSetName)
+}
+
+func (x *DeleteMatchmakingRuleSetOutput) check(c *checker) {}
+
+func (x *DeleteScalingPolicyInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleNonZeroAndMaxString)
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+}
+
+func (x *DeleteScalingPolicyOutput) check(c *checker) {}
+
+func (x *DeleteScriptInput) check(c *checker) {
+	c.string("ScriptId", x.ScriptId, &ruleScriptIdOrArn)
+}
+
+func (x *DeleteScriptOutput) check(c *checker) {}
+
+func (x *DeleteVpcPeeringAuthorizationInput) check(c *checker) {
+	c.string("GameLiftAwsAccountId", x.GameLiftAwsAccountId, &ruleNonZeroAndMaxString)
+	c.string("PeerVpcId", x.PeerVpcId, &ruleNonZeroAndMaxString)
+}
+
+func (x *DeleteVpcPeeringAuthorizationOutput) check(c *checker) {}
+
+func (x *DeleteVpcPeeringConnectionInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	c.string("VpcPeeringConnectionId", x.VpcPeeringConnectionId, &ruleNonZeroAndMaxString)
+}
+
+func (x *DeleteVpcPeeringConnectionOutput) check(c *checker) {}
+
+func (x *DeploymentConfiguration) check(c *checker) {
+	if x.ProtectionStrategy != nil {
+		c.string("ProtectionStrategy", *x.ProtectionStrategy, &ruleDeploymentProtectionStrategy)
+	}
+	if x.MinimumHealthyPercentage != nil {
+		c.int("MinimumHealthyPercentage", int64(*x.MinimumHealthyPercentage), &ruleMinimumHealthyPercentage)
+	}
+	if x.ImpairmentStrategy != nil {
+		c.string("ImpairmentStrategy", *x.ImpairmentStrategy, &ruleDeploymentImpairmentStrategy)
+	}
+}
+
+func (x *DeregisterComputeInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	c.string("ComputeName", x.ComputeName, &ruleComputeNameOrArn)
+}
+
+func (x *DeregisterComputeOutput) check(c *checker) {}
+
+func (x *DeregisterGameServerInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupNameOrArn)
+	c.string("GameServerId", x.GameServerId, &ruleGameServerId)
+}
+
+func (x *DeregisterGameServerOutput) check(c *checker) {}
+
+func (x *DescribeAliasInput) check(c *checker) {
+	c.string("AliasId", x.AliasId, &ruleAliasIdOrArn)
+}
+
+func (x *DescribeAliasOutput) check(c *checker) {}
+
+func (x *DescribeBuildInput) check(c *checker) {
+	c.string("BuildId", x.BuildId, &ruleBuildIdOrArn)
+}
+
+func (x *DescribeBuildOutput) check(c *checker) {}
+
+func (x *DescribeComputeInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	c.string("ComputeName", x.ComputeName, &ruleComputeNameOrArn)
+}
+
+func (x *DescribeComputeOutput) check(c *checker) {}
+
+func (x *DescribeContainerFleetInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+}
+
+func (x *DescribeContainerFleetOutput) check(c *checker) {}
+
+func (x *DescribeContainerGroupDefinitionInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleContainerGroupDefinitionNameOrArn)
+	if x.VersionNumber != nil {
+		c.int("VersionNumber", int64(*x.VersionNumber), &rulePositiveInteger)
+	}
+}
+
+func (x *DescribeContainerGroupDefinitionOutput) check(c *checker) {}
+
+func (x *DescribeContainerGroupPortMappingsInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	c.string("ContainerGroupType", x.ContainerGroupType, &ruleContainerGroupType)
+	if x.ComputeName != nil {
+		c.string("ComputeName", *x.ComputeName, &ruleComputeNameOrArn)
+	}
+	if x.InstanceId != nil {
+		c.string("InstanceId", *x.InstanceId, &ruleInstanceId)
+	}
+	if x.ContainerName != nil {
+		c.string("ContainerName", *x.ContainerName, &ruleNonZeroAnd128MaxAsciiString)
+	}
+}
+
+func (x *DescribeContainerGroupPortMappingsOutput) check(c *checker) {}
+
+func (x *DescribeEC2InstanceLimitsInput) check(c *checker) {
+	if x.EC2InstanceType != nil {
+		c.string("EC2InstanceType", *x.EC2InstanceType, &ruleEC2InstanceType)
+	}
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+}
+
+func (x *DescribeEC2InstanceLimitsOutput) check(c *checker) {}
+
+func (x *DescribeFleetAttributesInput) check(c *checker) {
+	if x.FleetIds != nil {
+		c.size("FleetIds", len(x.FleetIds), 1, 0, "item")
+		c.strings("FleetIds", x.FleetIds, &ruleFleetIdOrArn)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *DescribeFleetAttributesOutput) check(c *checker) {}
+
+func (x *DescribeFleetCapacityInput) check(c *checker) {
+	if x.FleetIds != nil {
+		c.size("FleetIds", len(x.FleetIds), 1, 0, "item")
+		c.strings("FleetIds", x.FleetIds, &ruleFleetIdOrArn)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *DescribeFleetCapacityOutput) check(c *checker) {}
+
+func (x *DescribeFleetDeploymentInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.DeploymentId != nil {
+		c.string("DeploymentId", *x.DeploymentId, &ruleDeploymentId)
+	}
+}
+
+func (x *DescribeFleetDeploymentOutput) check(c *checker) {}
+
+func (x *DescribeFleetEventsInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *DescribeFleetEventsOutput) check(c *checker) {}
+
+func (x *DescribeFleetLocationAttributesInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.Locations != nil {
+		c.size("Locations", len(x.Locations), 1, 100, "item")
+		c.strings("Locations", x.Locations, &ruleLocationStringModel)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *DescribeFleetLocationAttributesOutput) check(c *checker) {}
+
+func (x *DescribeFleetLocationCapacityInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	c.string("Location", x.Location, &ruleLocationStringModel)
+}
+
+func (x *DescribeFleetLocationCapacityOutput) check(c *checker) {}
+
+func (x *DescribeFleetLocationUtilizationInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	c.string("Location", x.Location, &ruleLocationStringModel)
+}
+
+func (x *DescribeFleetLocationUtilizationOutput) check(c *checker) {}
+
+func (x *DescribeFleetPortSettingsInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+}
+
+func (x *DescribeFleetPortSettingsOutput) check(c *checker) {}
+
+func (x *DescribeFleetUtilizationInput) check(c *checker) {
+	if x.FleetIds != nil {
+		c.size("FleetIds", len(x.FleetIds), 1, 0, "item")
+		c.strings("FleetIds", x.FleetIds, &ruleFleetIdOrArn)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *DescribeFleetUtilizationOutput) check(c *checker) {}
+
+func (x *DescribeGameServerGroupInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupNameOrArn)
+}
+
+func (x *DescribeGameServerGroupOutput) check(c *checker) {}
+
+func (x *DescribeGameServerInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupNameOrArn)
+	c.string("GameServerId", x.GameServerId, &ruleGameServerId)
+}
+
+func (x *DescribeGameServerInstancesInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupNameOrArn)
+	if x.InstanceIds != nil {
+		c.size("InstanceIds", len(x.InstanceIds), 1, 20, "item")
+		c.strings("InstanceIds", x.InstanceIds, &ruleGameServerInstanceId)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *DescribeGameServerInstancesOutput) check(c *checker) {}
+
+func (x *DescribeGameServerOutput) check(c *checker) {}
+
+func (x *DescribeGameSessionDetailsInput) check(c *checker) {
+	if x.FleetId != nil {
+		c.string("FleetId", *x.FleetId, &ruleFleetIdOrArn)
+	}
+	if x.GameSessionId != nil {
+		c.string("GameSessionId", *x.GameSessionId, &ruleArnStringModel)
+	}
+	if x.AliasId != nil {
+		c.string("AliasId", *x.AliasId, &ruleAliasIdOrArn)
+	}
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+	if x.StatusFilter != nil {
+		c.string("StatusFilter", *x.StatusFilter, &ruleNonZeroAndMaxString)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *DescribeGameSessionDetailsOutput) check(c *checker) {}
+
+func (x *DescribeGameSessionPlacementInput) check(c *checker) {
+	c.string("PlacementId", x.PlacementId, &ruleIdStringModel)
+}
+
+func (x *DescribeGameSessionPlacementOutput) check(c *checker) {}
+
+func (x *DescribeGameSessionQueuesInput) check(c *checker) {
+	if x.Names != nil {
+		c.strings("Names", x.Names, &ruleGameSessionQueueNameOrArn)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *DescribeGameSessionQueuesOutput) check(c *checker) {}
+
+func (x *DescribeGameSessionsInput) check(c *checker) {
+	if x.FleetId != nil {
+		c.string("FleetId", *x.FleetId, &ruleFleetIdOrArn)
+	}
+	if x.GameSessionId != nil {
+		c.string("GameSessionId", *x.GameSessionId, &ruleArnStringModel)
+	}
+	if x.AliasId != nil {
+		c.string("AliasId", *x.AliasId, &ruleAliasIdOrArn)
+	}
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+	if x.StatusFilter != nil {
+		c.string("StatusFilter", *x.StatusFilter, &ruleNonZeroAndMaxString)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *DescribeGameSessionsOutput) check(c *checker) {}
+
+func (x *DescribeInstancesInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.InstanceId != nil {
+		c.string("InstanceId", *x.InstanceId, &ruleInstanceId)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+}
+
+func (x *DescribeInstancesOutput) check(c *checker) {}
+
+func (x *DescribeMatchmakingConfigurationsInput) check(c *checker) {
+	if x.Names != nil {
+		c.strings("Names", x.Names, &ruleMatchmakingConfigurationName)
+	}
+	if x.RuleSetName != nil {
+		c.string("RuleSetName", *x.RuleSetName, &ruleMatchmakingRuleSetName)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *DescribeMatchmakingConfigurationsOutput) check(c *checker) {}
+
+func (x *DescribeMatchmakingInput) check(c *checker) {
+	if x.TicketIds == nil {
+		c.need("TicketIds")
+	} else {
+		c.strings("TicketIds", x.TicketIds, &ruleMatchmakingIdStringModel)
+	}
+}
+
+func (x *DescribeMatchmakingOutput) check(c *checker) {}
+
+func (x *DescribeMatchmakingRuleSetsInput) check(c *checker) {
+	if x.Names != nil {
+		c.size("Names", len(x.Names), 1, 10, "item")
+		c.strings("Names", x.Names, &ruleMatchmakingRuleSetName)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &ruleRuleSetLimit)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *DescribeMatchmakingRuleSetsOutput) check(c *checker) {}
+
+func (x *DescribePlayerSessionsInput) check(c *checker) {
+	if x.GameSessionId != nil {
+		c.string("GameSessionId", *x.GameSessionId, &ruleArnStringModel)
+	}
+	if x.PlayerId != nil {
+		c.string("PlayerId", *x.PlayerId, &rulePlayerId)
+	}
+	if x.PlayerSessionId != nil {
+		c.string("PlayerSessionId", *x.PlayerSessionId, &rulePlayerSessionId)
+	}
+	if x.PlayerSessionStatusFilter != nil {
+		c.string("PlayerSessionStatusFilter", *x.PlayerSessionStatusFilter, &ruleNonZeroAndMaxString)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *DescribePlayerSessionsOutput) check(c *checker) {}
+
+func (x *DescribeRuntimeConfigurationInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+}
+
+func (x *DescribeRuntimeConfigurationOutput) check(c *checker) {}
+
+func (x *DescribeScalingPoliciesInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.StatusFilter != nil {
+		c.string("StatusFilter", *x.StatusFilter, &ruleScalingStatusType)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+}
+
+func (x *DescribeScalingPoliciesOutput) check(c *checker) {}
+
+func (x *DescribeScriptInput) check(c *checker) {
+	c.string("ScriptId", x.ScriptId, &ruleScriptIdOrArn)
+}
+
+func (x *DescribeScriptOutput) check(c *checker) {}
+
+func (x *DescribeVpcPeeringAuthorizationsInput) check(c *checker) {}
+
+func (x *DescribeVpcPeeringAuthorizationsOutput) check(c *checker) {}
+
+func (x *DescribeVpcPeeringConnectionsInput) check(c *checker) {
+	if x.FleetId != nil {
+		c.string("FleetId", *x.FleetId, &ruleFleetIdOrArn)
+	}
+}
+
+func (x *DescribeVpcPeeringConnectionsOutput) check(c *checker) {}
+
+func (x *DesiredPlayerSession) check(c *checker) {
+	if x.PlayerId != nil {
+		c.string("PlayerId", *x.PlayerId, &rulePlayerId)
+	}
+	if x.PlayerData != nil {
+		c.string("PlayerData", *x.PlayerData, &rulePlayerData)
+	}
+}
+
+func (x *ExplainFleetInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+}
+
+func (x *ExplainFleetOutput) check(c *checker) {}
+
+func (x *FilterConfiguration) check(c *checker) {
+	if x.AllowedLocations != nil {
+		c.size("AllowedLocations", len(x.AllowedLocations), 1, 100, "item")
+		c.strings("AllowedLocations", x.AllowedLocations, &ruleLocationStringModel)
+	}
+}
+
+func (x *GameProperty) check(c *checker) {
+	c.string("Key", x.Key, &ruleGamePropertyKey)
+	c.string("Value", x.Value, &ruleGamePropertyValue)
+}
+
+func (x *GameServerContainerDefinitionInput) check(c *checker) {
+	c.string("ContainerName", x.ContainerName, &ruleNonZeroAnd128MaxAsciiString)
+	if x.DependsOn != nil {
+		c.size("DependsOn", len(x.DependsOn), 1, 10, "item")
+		c.enter("DependsOn")
+		for i := range x.DependsOn {
+			c.enterIndex(i)
+			x.DependsOn[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.MountPoints != nil {
+		c.size("MountPoints", len(x.MountPoints), 1, 10, "item")
+		c.enter("MountPoints")
+		for i := range x.MountPoints {
+			c.enterIndex(i)
+			x.MountPoints[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.EnvironmentOverride != nil {
+		c.size("EnvironmentOverride", len(x.EnvironmentOverride), 1, 20, "item")
+		c.enter("EnvironmentOverride")
+		for i := range x.EnvironmentOverride {
+			c.enterIndex(i)
+			x.EnvironmentOverride[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	c.string("ImageUri", x.ImageUri, &ruleImageUriString)
+	if x.PortConfiguration == nil {
+		c.need("PortConfiguration")
+	} else {
+		c.enter("PortConfiguration")
+		x.PortConfiguration.check(c)
+		c.leave()
+	}
+	c.string("ServerSdkVersion", x.ServerSdkVersion, &ruleServerSdkVersion)
+	if x.LinuxCapabilities != nil {
+		c.enter("LinuxCapabilities")
+		x.LinuxCapabilities.check(c)
+		c.leave()
+	}
+}
+
+func (x *GameServerGroupAutoScalingPolicy) check(c *checker) {
+	if x.EstimatedInstanceWarmup != nil {
+		c.int("EstimatedInstanceWarmup", int64(*x.EstimatedInstanceWarmup), &rulePositiveInteger)
+	}
+	if x.TargetTrackingConfiguration == nil {
+		c.need("TargetTrackingConfiguration")
+	} else {
+		c.enter("TargetTrackingConfiguration")
+		x.TargetTrackingConfiguration.check(c)
+		c.leave()
+	}
+}
+
+func (x *GameSessionCreationLimitPolicy) check(c *checker) {
+	if x.NewGameSessionsPerCreator != nil {
+		c.int("NewGameSessionsPerCreator", int64(*x.NewGameSessionsPerCreator), &ruleWholeNumber)
+	}
+	if x.PolicyPeriodInMinutes != nil {
+		c.int("PolicyPeriodInMinutes", int64(*x.PolicyPeriodInMinutes), &ruleWholeNumber)
+	}
+}
+
+func (x *GameSessionQueueDestination) check(c *checker) {
+	if x.DestinationArn != nil {
+		c.string("DestinationArn", *x.DestinationArn, &ruleArnStringModel)
+	}
+}
+
+func (x *GetComputeAccessInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	c.string("ComputeName", x.ComputeName, &ruleComputeNameOrArn)
+}
+
+func (x *GetComputeAccessOutput) check(c *checker) {}
+
+func (x *GetComputeAuthTokenInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	c.string("ComputeName", x.ComputeName, &ruleComputeNameOrArn)
+}
+
+func (x *GetComputeAuthTokenOutput) check(c *checker) {}
+
+func (x *GetGameSessionLogUrlInput) check(c *checker) {
+	c.string("GameSessionId", x.GameSessionId, &ruleArnStringModel)
+}
+
+func (x *GetGameSessionLogUrlOutput) check(c *checker) {}
+
+func (x *GetInstanceAccessInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	c.string("InstanceId", x.InstanceId, &ruleInstanceId)
+}
+
+func (x *GetInstanceAccessOutput) check(c *checker) {}
+
+func (x *GetPlayerConnectionDetailsInput) check(c *checker) {
+	c.string("GameSessionId", x.GameSessionId, &ruleArnStringModel)
+	if x.PlayerIds == nil {
+		c.need("PlayerIds")
+	} else {
+		c.size("PlayerIds", len(x.PlayerIds), 1, 25, "item")
+		c.strings("PlayerIds", x.PlayerIds, &rulePlayerId)
+	}
+}
+
+func (x *GetPlayerConnectionDetailsOutput) check(c *checker) {}
+
+func (x *InstanceDefinition) check(c *checker) {
+	c.string("InstanceType", x.InstanceType, &ruleGameServerGroupInstanceType)
+	if x.WeightedCapacity != nil {
+		c.string("WeightedCapacity", *x.WeightedCapacity, &ruleWeightedCapacity)
+	}
+}
+
+func (x *IpPermission) check(c *checker) {
+	c.int("FromPort", int64(x.FromPort), &rulePortNumber)
+	c.int("ToPort", int64(x.ToPort), &rulePortNumber)
+	c.string("IpRange", x.IpRange, &ruleIpRange)
+	c.string("Protocol", x.Protocol, &ruleIpProtocol)
+}
+
+func (x *LaunchTemplateSpecification) check(c *checker) {
+	if x.LaunchTemplateId != nil {
+		c.string("LaunchTemplateId", *x.LaunchTemplateId, &ruleLaunchTemplateId)
+	}
+	if x.LaunchTemplateName != nil {
+		c.string("LaunchTemplateName", *x.LaunchTemplateName, &ruleLaunchTemplateName)
+	}
+	if x.Version != nil {
+		c.string("Version", *x.Version, &ruleLaunchTemplateVersion)
+	}
+}
+
+func (x *LinuxCapabilities) check(c *checker) {
+	if x.Include != nil {
+		c.strings("Include", x.Include, &ruleLinuxCapability)
+	}
+}
+
+func (x *ListAliasesInput) check(c *checker) {
+	if x.RoutingStrategyType != nil {
+		c.string("RoutingStrategyType", *x.RoutingStrategyType, &ruleRoutingStrategyType)
+	}
+	if x.Name != nil {
+		c.string("Name", *x.Name, &ruleNonEmptyString)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonEmptyString)
+	}
+}
+
+func (x *ListAliasesOutput) check(c *checker) {}
+
+func (x *ListBuildsInput) check(c *checker) {
+	if x.Status != nil {
+		c.string("Status", *x.Status, &ruleBuildStatus)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonEmptyString)
+	}
+}
+
+func (x *ListBuildsOutput) check(c *checker) {}
+
+func (x *ListComputeInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+	if x.ContainerGroupDefinitionName != nil {
+		c.string("ContainerGroupDefinitionName", *x.ContainerGroupDefinitionName, &ruleContainerGroupDefinitionNameOrArn)
+	}
+	if x.ComputeStatus != nil {
+		c.string("ComputeStatus", *x.ComputeStatus, &ruleListComputeInputStatus)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *ListComputeOutput) check(c *checker) {}
+
+func (x *ListContainerFleetsInput) check(c *checker) {
+	if x.ContainerGroupDefinitionName != nil {
+		c.string("ContainerGroupDefinitionName", *x.ContainerGroupDefinitionName, &ruleContainerGroupDefinitionNameOrArn)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *ListContainerFleetsOutput) check(c *checker) {}
+
+func (x *ListContainerGroupDefinitionVersionsInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleContainerGroupDefinitionNameOrArn)
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &ruleListContainerGroupDefinitionVersionsLimit)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *ListContainerGroupDefinitionVersionsOutput) check(c *checker) {}
+
+func (x *ListContainerGroupDefinitionsInput) check(c *checker) {
+	if x.ContainerGroupType != nil {
+		c.string("ContainerGroupType", *x.ContainerGroupType, &ruleContainerGroupType)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &ruleListContainerGroupDefinitionsLimit)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *ListContainerGroupDefinitionsOutput) check(c *checker) {}
+
+func (x *ListFleetDeploymentsInput) check(c *checker) {
+	if x.FleetId != nil {
+		c.string("FleetId", *x.FleetId, &ruleFleetIdOrArn)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *ListFleetDeploymentsOutput) check(c *checker) {}
+
+func (x *ListFleetsInput) check(c *checker) {
+	if x.BuildId != nil {
+		c.string("BuildId", *x.BuildId, &ruleBuildIdOrArn)
+	}
+	if x.ScriptId != nil {
+		c.string("ScriptId", *x.ScriptId, &ruleScriptIdOrArn)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *ListFleetsOutput) check(c *checker) {}
+
+func (x *ListGameServerGroupsInput) check(c *checker) {
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *ListGameServerGroupsOutput) check(c *checker) {}
+
+func (x *ListGameServersInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupNameOrArn)
+	if x.SortOrder != nil {
+		c.string("SortOrder", *x.SortOrder, &ruleSortOrder)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *ListGameServersOutput) check(c *checker) {}
+
+func (x *ListLocationsInput) check(c *checker) {
+	if x.Filters != nil {
+		c.size("Filters", len(x.Filters), 1, 2, "item")
+		c.strings("Filters", x.Filters, &ruleLocationFilter)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &ruleListLocationsLimit)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *ListLocationsOutput) check(c *checker) {}
+
+func (x *ListScriptsInput) check(c *checker) {
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonEmptyString)
+	}
+}
+
+func (x *ListScriptsOutput) check(c *checker) {}
+
+func (x *ListTagsForResourceInput) check(c *checker) {
+	c.string("ResourceARN", x.ResourceARN, &ruleAmazonResourceName)
+}
+
+func (x *ListTagsForResourceOutput) check(c *checker) {}
+
+func (x *LocationConfiguration) check(c *checker) {
+	c.string("Location", x.Location, &ruleLocationStringModel)
+}
+
+func (x *LogConfiguration) check(c *checker) {
+	if x.LogDestination != nil {
+		c.string("LogDestination", *x.LogDestination, &ruleLogDestination)
+	}
+	if x.S3BucketName != nil {
+		c.string("S3BucketName", *x.S3BucketName, &ruleNonEmptyString)
+	}
+	if x.LogGroupArn != nil {
+		c.string("LogGroupArn", *x.LogGroupArn, &ruleLogGroupArnStringModel)
+	}
+}
+
+func (x *ManagedCapacityConfiguration) check(c *checker) {
+	if x.ZeroCapacityStrategy != nil {
+		c.string("ZeroCapacityStrategy", *x.ZeroCapacityStrategy, &ruleZeroCapacityStrategy)
+	}
+	if x.ScaleInAfterInactivityMinutes != nil {
+		c.int("ScaleInAfterInactivityMinutes", int64(*x.ScaleInAfterInactivityMinutes), &ruleScaleInAfterInactivityMinutes)
+	}
+}
+
+func (x *Player) check(c *checker) {
+	if x.PlayerId != nil {
+		c.string("PlayerId", *x.PlayerId, &rulePlayerId)
+	}
+	if x.PlayerAttributes != nil {
+		c.enter("PlayerAttributes")
+		for key, v := range sorted(x.PlayerAttributes) {
+			c.enterKey(key)
+			c.key(key, &ruleNonZeroAndMaxString)
+			v.check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.Team != nil {
+		c.string("Team", *x.Team, &ruleNonZeroAndMaxString)
+	}
+	if x.LatencyInMs != nil {
+		c.enter("LatencyInMs")
+		for key, v := range sorted(x.LatencyInMs) {
+			c.enterKey(key)
+			c.key(key, &ruleNonEmptyString)
+			c.int("", int64(v), &rulePositiveInteger)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *PlayerGatewayConfiguration) check(c *checker) {
+	if x.GameServerIpProtocolSupported != nil {
+		c.string("GameServerIpProtocolSupported", *x.GameServerIpProtocolSupported, &ruleGameServerIpProtocolSupported)
+	}
+}
+
+func (x *PlayerLatency) check(c *checker) {
+	if x.PlayerId != nil {
+		c.string("PlayerId", *x.PlayerId, &rulePlayerId)
+	}
+	if x.RegionIdentifier != nil {
+		c.string("RegionIdentifier", *x.RegionIdentifier, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *PlayerLatencyPolicy) check(c *checker) {
+	if x.MaximumIndividualPlayerLatencyMilliseconds != nil {
+		c.int("MaximumIndividualPlayerLatencyMilliseconds", int64(*x.MaximumIndividualPlayerLatencyMilliseconds), &ruleWholeNumber)
+	}
+	if x.PolicyDurationSeconds != nil {
+		c.int("PolicyDurationSeconds", int64(*x.PolicyDurationSeconds), &ruleWholeNumber)
+	}
+}
+
+func (x *PriorityConfiguration) check(c *checker) {
+	if x.PriorityOrder != nil {
+		c.size("PriorityOrder", len(x.PriorityOrder), 1, 4, "item")
+		c.strings("PriorityOrder", x.PriorityOrder, &rulePriorityType)
+	}
+	if x.LocationOrder != nil {
+		c.size("LocationOrder", len(x.LocationOrder), 1, 100, "item")
+		c.strings("LocationOrder", x.LocationOrder, &ruleLocationStringModel)
+	}
+}
+
+func (x *PriorityConfigurationOverride) check(c *checker) {
+	if x.PlacementFallbackStrategy != nil {
+		c.string("PlacementFallbackStrategy", *x.PlacementFallbackStrategy, &rulePlacementFallbackStrategy)
+	}
+	if x.LocationOrder == nil {
+		c.need("LocationOrder")
+	} else {
+		c.size("LocationOrder", len(x.LocationOrder), 1, 10, "item")
+		c.strings("LocationOrder", x.LocationOrder, &ruleLocationStringModel)
+	}
+}
+
+func (x *PutScalingPolicyInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleNonZeroAndMaxString)
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.ScalingAdjustmentType != nil {
+		c.string("ScalingAdjustmentType", *x.ScalingAdjustmentType, &ruleScalingAdjustmentType)
+	}
+	if x.ComparisonOperator != nil {
+		c.string("ComparisonOperator", *x.ComparisonOperator, &ruleComparisonOperatorType)
+	}
+	if x.EvaluationPeriods != nil {
+		c.int("EvaluationPeriods", int64(*x.EvaluationPeriods), &rulePositiveInteger)
+	}
+	c.string("MetricName", x.MetricName, &ruleMetricName)
+	if x.PolicyType != nil {
+		c.string("PolicyType", *x.PolicyType, &rulePolicyType)
+	}
+}
+
+func (x *PutScalingPolicyOutput) check(c *checker) {}
+
+func (x *ReadLogsInput) check(c *checker) {
+	c.string("ResourceId", x.ResourceId, &ruleLogResourceId)
+	if x.After != nil {
+		c.string("After", *x.After, &ruleLogPosition)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &ruleLogLimit)
+	}
+}
+
+func (x *ReadLogsOutput) check(c *checker) {}
+
+func (x *RegisterComputeInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	c.string("ComputeName", x.ComputeName, &ruleComputeName)
+	if x.CertificatePath != nil {
+		c.string("CertificatePath", *x.CertificatePath, &ruleNonZeroAndMaxString)
+	}
+	if x.DnsName != nil {
+		c.string("DnsName", *x.DnsName, &ruleDnsNameInput)
+	}
+	if x.IpAddress != nil {
+		c.string("IpAddress", *x.IpAddress, &ruleIpAddress)
+	}
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+}
+
+func (x *RegisterComputeOutput) check(c *checker) {}
+
+func (x *RegisterGameServerInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupNameOrArn)
+	c.string("GameServerId", x.GameServerId, &ruleGameServerId)
+	c.string("InstanceId", x.InstanceId, &ruleGameServerInstanceId)
+	if x.ConnectionInfo != nil {
+		c.string("ConnectionInfo", *x.ConnectionInfo, &ruleGameServerConnectionInfo)
+	}
+	if x.GameServerData != nil {
+		c.string("GameServerData", *x.GameServerData, &ruleGameServerData)
+	}
+}
+
+func (x *RegisterGameServerOutput) check(c *checker) {}
+
+func (x *RequestUploadCredentialsInput) check(c *checker) {
+	c.string("BuildId", x.BuildId, &ruleBuildIdOrArn)
+}
+
+func (x *RequestUploadCredentialsOutput) check(c *checker) {}
+
+func (x *ResolveAliasInput) check(c *checker) {
+	c.string("AliasId", x.AliasId, &ruleAliasIdOrArn)
+}
+
+func (x *ResolveAliasOutput) check(c *checker) {}
+
+func (x *ResourceCreationLimitPolicy) check(c *checker) {
+	if x.NewGameSessionsPerCreator != nil {
+		c.int("NewGameSessionsPerCreator", int64(*x.NewGameSessionsPerCreator), &ruleWholeNumber)
+	}
+	if x.PolicyPeriodInMinutes != nil {
+		c.int("PolicyPeriodInMinutes", int64(*x.PolicyPeriodInMinutes), &ruleWholeNumber)
+	}
+}
+
+func (x *ResumeGameServerGroupInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupNameOrArn)
+	if x.ResumeActions == nil {
+		c.need("ResumeActions")
+	} else {
+		c.size("ResumeActions", len(x.ResumeActions), 1, 1, "item")
+		c.strings("ResumeActions", x.ResumeActions, &ruleGameServerGroupAction)
+	}
+}
+
+func (x *ResumeGameServerGroupOutput) check(c *checker) {}
+
+func (x *RoutingStrategy) check(c *checker) {
+	if x.Type != nil {
+		c.string("Type", *x.Type, &ruleRoutingStrategyType)
+	}
+	if x.FleetId != nil {
+		c.string("FleetId", *x.FleetId, &ruleFleetIdOrArn)
+	}
+}
+
+func (x *RuntimeConfiguration) check(c *checker) {
+	if x.ServerProcesses != nil {
+		c.size("ServerProcesses", len(x.ServerProcesses), 1, 50, "item")
+		c.enter("ServerProcesses")
+		for i := range x.ServerProcesses {
+			c.enterIndex(i)
+			x.ServerProcesses[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.MaxConcurrentGameSessionActivations != nil {
+		c.int("MaxConcurrentGameSessionActivations", int64(*x.MaxConcurrentGameSessionActivations), &ruleMaxConcurrentGameSessionActivations)
+	}
+	if x.GameSessionActivationTimeoutSeconds != nil {
+		c.int("GameSessionActivationTimeoutSeconds", int64(*x.GameSessionActivationTimeoutSeconds), &ruleGameSessionActivationTimeoutSeconds)
+	}
+}
+
+func (x *S3Location) check(c *checker) {
+	if x.Bucket != nil {
+		c.string("Bucket", *x.Bucket, &ruleNonEmptyString)
+	}
+	if x.Key != nil {
+		c.string("Key", *x.Key, &ruleNonEmptyString)
+	}
+	if x.RoleArn != nil {
+		c.string("RoleArn", *x.RoleArn, &ruleNonEmptyString)
+	}
+	if x.ObjectVersion != nil {
+		c.string("ObjectVersion", *x.ObjectVersion, &ruleNonEmptyString)
+	}
+}
+
+func (x *SearchGameSessionsInput) check(c *checker) {
+	if x.FleetId != nil {
+		c.string("FleetId", *x.FleetId, &ruleFleetIdOrArn)
+	}
+	if x.AliasId != nil {
+		c.string("AliasId", *x.AliasId, &ruleAliasIdOrArn)
+	}
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+	if x.FilterExpression != nil {
+		c.string("FilterExpression", *x.FilterExpression, &ruleNonZeroAndMaxString)
+	}
+	if x.SortExpression != nil {
+		c.string("SortExpression", *x.SortExpression, &ruleNonZeroAndMaxString)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *SearchGameSessionsOutput) check(c *checker) {}
+
+func (x *ServerProcess) check(c *checker) {
+	c.string("LaunchPath", x.LaunchPath, &ruleLaunchPathStringModel)
+	if x.Parameters != nil {
+		c.string("Parameters", *x.Parameters, &ruleLaunchParametersStringModel)
+	}
+	c.int("ConcurrentExecutions", int64(x.ConcurrentExecutions), &rulePositiveInteger)
+}
+
+func (x *StartFleetActionsInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.Actions == nil {
+		c.need("Actions")
+	} else {
+		c.size("Actions", len(x.Actions), 1, 1, "item")
+		c.strings("Actions", x.Actions, &ruleFleetAction)
+	}
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+}
+
+func (x *StartFleetActionsOutput) check(c *checker) {}
+
+func (x *StartGameSessionPlacementInput) check(c *checker) {
+	c.string("PlacementId", x.PlacementId, &ruleIdStringModel)
+	c.string("GameSessionQueueName", x.GameSessionQueueName, &ruleGameSessionQueueNameOrArn)
+	if x.GameProperties != nil {
+		c.size("GameProperties", len(x.GameProperties), 0, 16, "item")
+		c.enter("GameProperties")
+		for i := range x.GameProperties {
+			c.enterIndex(i)
+			x.GameProperties[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	c.int("MaximumPlayerSessionCount", int64(x.MaximumPlayerSessionCount), &ruleWholeNumber)
+	if x.GameSessionName != nil {
+		c.string("GameSessionName", *x.GameSessionName, &ruleNonZeroAndMaxString)
+	}
+	if x.PlayerLatencies != nil {
+		c.enter("PlayerLatencies")
+		for i := range x.PlayerLatencies {
+			c.enterIndex(i)
+			x.PlayerLatencies[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.DesiredPlayerSessions != nil {
+		c.enter("DesiredPlayerSessions")
+		for i := range x.DesiredPlayerSessions {
+			c.enterIndex(i)
+			x.DesiredPlayerSessions[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.GameSessionData != nil {
+		c.string("GameSessionData", *x.GameSessionData, &ruleLargeGameSessionData)
+	}
+	if x.PriorityConfigurationOverride != nil {
+		c.enter("PriorityConfigurationOverride")
+		x.PriorityConfigurationOverride.check(c)
+		c.leave()
+	}
+}
+
+func (x *StartGameSessionPlacementOutput) check(c *checker) {}
+
+func (x *StartMatchBackfillInput) check(c *checker) {
+	if x.TicketId != nil {
+		c.string("TicketId", *x.TicketId, &ruleMatchmakingIdStringModel)
+	}
+	c.string("ConfigurationName", x.ConfigurationName, &ruleMatchmakingConfigurationName)
+	if x.GameSessionArn != nil {
+		c.string("GameSessionArn", *x.GameSessionArn, &ruleArnStringModel)
+	}
+	if x.Players == nil {
+		c.need("Players")
+	} else {
+		c.enter("Players")
+		for i := range x.Players {
+			c.enterIndex(i)
+			x.Players[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *StartMatchBackfillOutput) check(c *checker) {}
+
+func (x *StartMatchmakingInput) check(c *checker) {
+	if x.TicketId != nil {
+		c.string("TicketId", *x.TicketId, &ruleMatchmakingIdStringModel)
+	}
+	c.string("ConfigurationName", x.ConfigurationName, &ruleMatchmakingConfigurationName)
+	if x.Players == nil {
+		c.need("Players")
+	} else {
+		c.enter("Players")
+		for i := range x.Players {
+			c.enterIndex(i)
+			x.Players[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *StartMatchmakingOutput) check(c *checker) {}
+
+func (x *StopFleetActionsInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.Actions == nil {
+		c.need("Actions")
+	} else {
+		c.size("Actions", len(x.Actions), 1, 1, "item")
+		c.strings("Actions", x.Actions, &ruleFleetAction)
+	}
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+}
+
+func (x *StopFleetActionsOutput) check(c *checker) {}
+
+func (x *StopGameSessionPlacementInput) check(c *checker) {
+	c.string("PlacementId", x.PlacementId, &ruleIdStringModel)
+}
+
+func (x *StopGameSessionPlacementOutput) check(c *checker) {}
+
+func (x *StopMatchmakingInput) check(c *checker) {
+	c.string("TicketId", x.TicketId, &ruleMatchmakingIdStringModel)
+}
+
+func (x *StopMatchmakingOutput) check(c *checker) {}
+
+func (x *SupportContainerDefinitionInput) check(c *checker) {
+	c.string("ContainerName", x.ContainerName, &ruleNonZeroAnd128MaxAsciiString)
+	if x.DependsOn != nil {
+		c.size("DependsOn", len(x.DependsOn), 1, 10, "item")
+		c.enter("DependsOn")
+		for i := range x.DependsOn {
+			c.enterIndex(i)
+			x.DependsOn[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.MountPoints != nil {
+		c.size("MountPoints", len(x.MountPoints), 1, 10, "item")
+		c.enter("MountPoints")
+		for i := range x.MountPoints {
+			c.enterIndex(i)
+			x.MountPoints[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.EnvironmentOverride != nil {
+		c.size("EnvironmentOverride", len(x.EnvironmentOverride), 1, 20, "item")
+		c.enter("EnvironmentOverride")
+		for i := range x.EnvironmentOverride {
+			c.enterIndex(i)
+			x.EnvironmentOverride[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.HealthCheck != nil {
+		c.enter("HealthCheck")
+		x.HealthCheck.check(c)
+		c.leave()
+	}
+	c.string("ImageUri", x.ImageUri, &ruleImageUriString)
+	if x.MemoryHardLimitMebibytes != nil {
+		c.int("MemoryHardLimitMebibytes", int64(*x.MemoryHardLimitMebibytes), &ruleContainerMemoryLimit)
+	}
+	if x.PortConfiguration != nil {
+		c.enter("PortConfiguration")
+		x.PortConfiguration.check(c)
+		c.leave()
+	}
+	if x.Vcpu != nil {
+		c.float("Vcpu", *x.Vcpu, &ruleContainerVcpu)
+	}
+	if x.LinuxCapabilities != nil {
+		c.enter("LinuxCapabilities")
+		x.LinuxCapabilities.check(c)
+		c.leave()
+	}
+}
+
+func (x *SuspendGameServerGroupInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupNameOrArn)
+	if x.SuspendActions == nil {
+		c.need("SuspendActions")
+	} else {
+		c.size("SuspendActions", len(x.SuspendActions), 1, 1, "item")
+		c.strings("SuspendActions", x.SuspendActions, &ruleGameServerGroupAction)
+	}
+}
+
+func (x *SuspendGameServerGroupOutput) check(c *checker) {}
+
+func (x *Tag) check(c *checker) {
+	c.string("Key", x.Key, &ruleTagKey)
+	c.string("Value", x.Value, &ruleTagValue)
+}
+
+func (x *TagResourceInput) check(c *checker) {
+	c.string("ResourceARN", x.ResourceARN, &ruleAmazonResourceName)
+	if x.Tags == nil {
+		c.need("Tags")
+	} else {
+		c.size("Tags", len(x.Tags), 0, 200, "item")
+		c.enter("Tags")
+		for i := range x.Tags {
+			c.enterIndex(i)
+			x.Tags[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *TagResourceOutput) check(c *checker) {}
+
+func (x *TargetTrackingConfiguration) check(c *checker) {
+	c.float("TargetValue", x.TargetValue, &ruleNonNegativeDouble)
+}
+
+func (x *TerminateGameSessionInput) check(c *checker) {
+	c.string("GameSessionId", x.GameSessionId, &ruleArnStringModel)
+	c.string("TerminationMode", x.TerminationMode, &ruleTerminationMode)
+}
+
+func (x *TerminateGameSessionOutput) check(c *checker) {}
+
+func (x *UntagResourceInput) check(c *checker) {
+	c.string("ResourceARN", x.ResourceARN, &ruleAmazonResourceName)
+	if x.TagKeys == nil {
+		c.need("TagKeys")
+	} else {
+		c.size("TagKeys", len(x.TagKeys), 0, 200, "item")
+		c.strings("TagKeys", x.TagKeys, &ruleTagKey)
+	}
+}
+
+func (x *UntagResourceOutput) check(c *checker) {}
+
+func (x *UpdateAliasInput) check(c *checker) {
+	c.string("AliasId", x.AliasId, &ruleAliasIdOrArn)
+	if x.Name != nil {
+		c.string("Name", *x.Name, &ruleNonBlankAndLengthConstraintString)
+	}
+	if x.Description != nil {
+		c.string("Description", *x.Description, &ruleNonZeroAndMaxString)
+	}
+	if x.RoutingStrategy != nil {
+		c.enter("RoutingStrategy")
+		x.RoutingStrategy.check(c)
+		c.leave()
+	}
+}
+
+func (x *UpdateAliasOutput) check(c *checker) {}
+
+func (x *UpdateBuildInput) check(c *checker) {
+	c.string("BuildId", x.BuildId, &ruleBuildIdOrArn)
+	if x.Name != nil {
+		c.string("Name", *x.Name, &ruleNonZeroAndMaxString)
+	}
+	if x.Version != nil {
+		c.string("Version", *x.Version, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *UpdateBuildOutput) check(c *checker) {}
+
+func (x *UpdateContainerFleetInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.GameServerContainerGroupDefinitionName != nil {
+		c.string("GameServerContainerGroupDefinitionName", *x.GameServerContainerGroupDefinitionName, &ruleContainerGroupDefinitionNameOrArn)
+	}
+	if x.PerInstanceContainerGroupDefinitionName != nil {
+		c.string("PerInstanceContainerGroupDefinitionName", *x.PerInstanceContainerGroupDefinitionName, &ruleContainerGroupDefinitionNameOrArn)
+	}
+	if x.GameServerContainerGroupsPerInstance != nil {
+		c.int("GameServerContainerGroupsPerInstance", int64(*x.GameServerContainerGroupsPerInstance), &ruleGameServerContainerGroupsPerInstance)
+	}
+	if x.InstanceConnectionPortRange != nil {
+		c.enter("InstanceConnectionPortRange")
+		x.InstanceConnectionPortRange.check(c)
+		c.leave()
+	}
+	if x.InstanceInboundPermissionAuthorizations != nil {
+		c.size("InstanceInboundPermissionAuthorizations", len(x.InstanceInboundPermissionAuthorizations), 0, 50, "item")
+		c.enter("InstanceInboundPermissionAuthorizations")
+		for i := range x.InstanceInboundPermissionAuthorizations {
+			c.enterIndex(i)
+			x.InstanceInboundPermissionAuthorizations[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.InstanceInboundPermissionRevocations != nil {
+		c.size("InstanceInboundPermissionRevocations", len(x.InstanceInboundPermissionRevocations), 0, 50, "item")
+		c.enter("InstanceInboundPermissionRevocations")
+		for i := range x.InstanceInboundPermissionRevocations {
+			c.enterIndex(i)
+			x.InstanceInboundPermissionRevocations[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.DeploymentConfiguration != nil {
+		c.enter("DeploymentConfiguration")
+		x.DeploymentConfiguration.check(c)
+		c.leave()
+	}
+	if x.Description != nil {
+		c.string("Description", *x.Description, &ruleNonZeroAndMaxString)
+	}
+	if x.MetricGroups != nil {
+		c.size("MetricGroups", len(x.MetricGroups), 0, 1, "item")
+		c.strings("MetricGroups", x.MetricGroups, &ruleMetricGroup)
+	}
+	if x.NewGameSessionProtectionPolicy != nil {
+		c.string("NewGameSessionProtectionPolicy", *x.NewGameSessionProtectionPolicy, &ruleProtectionPolicy)
+	}
+	if x.GameSessionCreationLimitPolicy != nil {
+		c.enter("GameSessionCreationLimitPolicy")
+		x.GameSessionCreationLimitPolicy.check(c)
+		c.leave()
+	}
+	if x.LogConfiguration != nil {
+		c.enter("LogConfiguration")
+		x.LogConfiguration.check(c)
+		c.leave()
+	}
+	if x.RemoveAttributes != nil {
+		c.size("RemoveAttributes", len(x.RemoveAttributes), 1, 1, "item")
+		c.strings("RemoveAttributes", x.RemoveAttributes, &ruleContainerFleetRemoveAttribute)
+	}
+}
+
+func (x *UpdateContainerFleetOutput) check(c *checker) {}
+
+func (x *UpdateContainerGroupDefinitionInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleContainerGroupDefinitionNameOrArn)
+	if x.GameServerContainerDefinition != nil {
+		c.enter("GameServerContainerDefinition")
+		x.GameServerContainerDefinition.check(c)
+		c.leave()
+	}
+	if x.SupportContainerDefinitions != nil {
+		c.size("SupportContainerDefinitions", len(x.SupportContainerDefinitions), 0, 10, "item")
+		c.enter("SupportContainerDefinitions")
+		for i := range x.SupportContainerDefinitions {
+			c.enterIndex(i)
+			x.SupportContainerDefinitions[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.TotalMemoryLimitMebibytes != nil {
+		c.int("TotalMemoryLimitMebibytes", int64(*x.TotalMemoryLimitMebibytes), &ruleContainerTotalMemoryLimit)
+	}
+	if x.TotalVcpuLimit != nil {
+		c.float("TotalVcpuLimit", *x.TotalVcpuLimit, &ruleContainerTotalVcpuLimit)
+	}
+	if x.VersionDescription != nil {
+		c.string("VersionDescription", *x.VersionDescription, &ruleNonZeroAndMaxString)
+	}
+	if x.SourceVersionNumber != nil {
+		c.int("SourceVersionNumber", int64(*x.SourceVersionNumber), &rulePositiveInteger)
+	}
+	if x.OperatingSystem != nil {
+		c.string("OperatingSystem", *x.OperatingSystem, &ruleContainerOperatingSystem)
+	}
+}
+
+func (x *UpdateContainerGroupDefinitionOutput) check(c *checker) {}
+
+func (x *UpdateFleetAttributesInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.Name != nil {
+		c.string("Name", *x.Name, &ruleNonZeroAndMaxString)
+	}
+	if x.Description != nil {
+		c.string("Description", *x.Description, &ruleNonZeroAndMaxString)
+	}
+	if x.NewGameSessionProtectionPolicy != nil {
+		c.string("NewGameSessionProtectionPolicy", *x.NewGameSessionProtectionPolicy, &ruleProtectionPolicy)
+	}
+	if x.ResourceCreationLimitPolicy != nil {
+		c.enter("ResourceCreationLimitPolicy")
+		x.ResourceCreationLimitPolicy.check(c)
+		c.leave()
+	}
+	if x.MetricGroups != nil {
+		c.size("MetricGroups", len(x.MetricGroups), 0, 1, "item")
+		c.strings("MetricGroups", x.MetricGroups, &ruleMetricGroup)
+	}
+	if x.AnywhereConfiguration != nil {
+		c.enter("AnywhereConfiguration")
+		x.AnywhereConfiguration.check(c)
+		c.leave()
+	}
+}
+
+func (x *UpdateFleetAttributesOutput) check(c *checker) {}
+
+func (x *UpdateFleetCapacityInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.DesiredInstances != nil {
+		c.int("DesiredInstances", int64(*x.DesiredInstances), &ruleWholeNumber)
+	}
+	if x.MinSize != nil {
+		c.int("MinSize", int64(*x.MinSize), &ruleWholeNumber)
+	}
+	if x.MaxSize != nil {
+		c.int("MaxSize", int64(*x.MaxSize), &ruleWholeNumber)
+	}
+	if x.Location != nil {
+		c.string("Location", *x.Location, &ruleLocationStringModel)
+	}
+	if x.ManagedCapacityConfiguration != nil {
+		c.enter("ManagedCapacityConfiguration")
+		x.ManagedCapacityConfiguration.check(c)
+		c.leave()
+	}
+}
+
+func (x *UpdateFleetCapacityOutput) check(c *checker) {}
+
+func (x *UpdateFleetPortSettingsInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.InboundPermissionAuthorizations != nil {
+		c.size("InboundPermissionAuthorizations", len(x.InboundPermissionAuthorizations), 0, 50, "item")
+		c.enter("InboundPermissionAuthorizations")
+		for i := range x.InboundPermissionAuthorizations {
+			c.enterIndex(i)
+			x.InboundPermissionAuthorizations[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.InboundPermissionRevocations != nil {
+		c.size("InboundPermissionRevocations", len(x.InboundPermissionRevocations), 0, 50, "item")
+		c.enter("InboundPermissionRevocations")
+		for i := range x.InboundPermissionRevocations {
+			c.enterIndex(i)
+			x.InboundPermissionRevocations[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *UpdateFleetPortSettingsOutput) check(c *checker) {}
+
+func (x *UpdateGameServerGroupInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupNameOrArn)
+	if x.RoleArn != nil {
+		c.string("RoleArn", *x.RoleArn, &ruleIamRoleArn)
+	}
+	if x.InstanceDefinitions != nil {
+		c.size("InstanceDefinitions", len(x.InstanceDefinitions), 2, 20, "item")
+		c.enter("InstanceDefinitions")
+		for i := range x.InstanceDefinitions {
+			c.enterIndex(i)
+			x.InstanceDefinitions[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.GameServerProtectionPolicy != nil {
+		c.string("GameServerProtectionPolicy", *x.GameServerProtectionPolicy, &ruleGameServerProtectionPolicy)
+	}
+	if x.BalancingStrategy != nil {
+		c.string("BalancingStrategy", *x.BalancingStrategy, &ruleBalancingStrategy)
+	}
+}
+
+func (x *UpdateGameServerGroupOutput) check(c *checker) {}
+
+func (x *UpdateGameServerInput) check(c *checker) {
+	c.string("GameServerGroupName", x.GameServerGroupName, &ruleGameServerGroupNameOrArn)
+	c.string("GameServerId", x.GameServerId, &ruleGameServerId)
+	if x.GameServerData != nil {
+		c.string("GameServerData", *x.GameServerData, &ruleGameServerData)
+	}
+	if x.UtilizationStatus != nil {
+		c.string("UtilizationStatus", *x.UtilizationStatus, &ruleGameServerUtilizationStatus)
+	}
+	if x.HealthCheck != nil {
+		c.string("HealthCheck", *x.HealthCheck, &ruleGameServerHealthCheck)
+	}
+}
+
+func (x *UpdateGameServerOutput) check(c *checker) {}
+
+func (x *UpdateGameSessionInput) check(c *checker) {
+	c.string("GameSessionId", x.GameSessionId, &ruleArnStringModel)
+	if x.MaximumPlayerSessionCount != nil {
+		c.int("MaximumPlayerSessionCount", int64(*x.MaximumPlayerSessionCount), &ruleWholeNumber)
+	}
+	if x.Name != nil {
+		c.string("Name", *x.Name, &ruleNonZeroAndMaxString)
+	}
+	if x.PlayerSessionCreationPolicy != nil {
+		c.string("PlayerSessionCreationPolicy", *x.PlayerSessionCreationPolicy, &rulePlayerSessionCreationPolicy)
+	}
+	if x.ProtectionPolicy != nil {
+		c.string("ProtectionPolicy", *x.ProtectionPolicy, &ruleProtectionPolicy)
+	}
+	if x.GameProperties != nil {
+		c.size("GameProperties", len(x.GameProperties), 0, 16, "item")
+		c.enter("GameProperties")
+		for i := range x.GameProperties {
+			c.enterIndex(i)
+			x.GameProperties[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+}
+
+func (x *UpdateGameSessionOutput) check(c *checker) {}
+
+func (x *UpdateGameSessionQueueInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleGameSessionQueueNameOrArn)
+	if x.TimeoutInSeconds != nil {
+		c.int("TimeoutInSeconds", int64(*x.TimeoutInSeconds), &ruleWholeNumber)
+	}
+	if x.PlayerLatencyPolicies != nil {
+		c.enter("PlayerLatencyPolicies")
+		for i := range x.PlayerLatencyPolicies {
+			c.enterIndex(i)
+			x.PlayerLatencyPolicies[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.Destinations != nil {
+		c.enter("Destinations")
+		for i := range x.Destinations {
+			c.enterIndex(i)
+			x.Destinations[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.FilterConfiguration != nil {
+		c.enter("FilterConfiguration")
+		x.FilterConfiguration.check(c)
+		c.leave()
+	}
+	if x.PriorityConfiguration != nil {
+		c.enter("PriorityConfiguration")
+		x.PriorityConfiguration.check(c)
+		c.leave()
+	}
+	if x.CustomEventData != nil {
+		c.string("CustomEventData", *x.CustomEventData, &ruleQueueCustomEventData)
+	}
+	if x.NotificationTarget != nil {
+		c.string("NotificationTarget", *x.NotificationTarget, &ruleQueueSnsArnStringModel)
+	}
+}
+
+func (x *UpdateGameSessionQueueOutput) check(c *checker) {}
+
+func (x *UpdateMatchmakingConfigurationInput) check(c *checker) {
+	c.string("Name", x.Name, &ruleMatchmakingConfigurationName)
+	if x.Description != nil {
+		c.string("Description", *x.Description, &ruleNonZeroAndMaxString)
+	}
+	if x.GameSessionQueueArns != nil {
+		c.strings("GameSessionQueueArns", x.GameSessionQueueArns, &ruleArnStringModel)
+	}
+	if x.RequestTimeoutSeconds != nil {
+		c.int("RequestTimeoutSeconds", int64(*x.RequestTimeoutSeconds), &ruleMatchmakingRequestTimeoutInteger)
+	}
+	if x.AcceptanceTimeoutSeconds != nil {
+		c.int("AcceptanceTimeoutSeconds", int64(*x.AcceptanceTimeoutSeconds), &ruleMatchmakingAcceptanceTimeoutInteger)
+	}
+	if x.RuleSetName != nil {
+		c.string("RuleSetName", *x.RuleSetName, &ruleMatchmakingRuleSetName)
+	}
+	if x.NotificationTarget != nil {
+		c.string("NotificationTarget", *x.NotificationTarget, &ruleSnsArnStringModel)
+	}
+	if x.AdditionalPlayerCount != nil {
+		c.int("AdditionalPlayerCount", int64(*x.AdditionalPlayerCount), &ruleWholeNumber)
+	}
+	if x.CustomEventData != nil {
+		c.string("CustomEventData", *x.CustomEventData, &ruleCustomEventData)
+	}
+	if x.GameProperties != nil {
+		c.size("GameProperties", len(x.GameProperties), 0, 16, "item")
+		c.enter("GameProperties")
+		for i := range x.GameProperties {
+			c.enterIndex(i)
+			x.GameProperties[i].check(c)
+			c.leave()
+		}
+		c.leave()
+	}
+	if x.GameSessionData != nil {
+		c.string("GameSessionData", *x.GameSessionData, &ruleGameSessionData)
+	}
+	if x.BackfillMode != nil {
+		c.string("BackfillMode", *x.BackfillMode, &ruleBackfillMode)
+	}
+	if x.FlexMatchMode != nil {
+		c.string("FlexMatchMode", *x.FlexMatchMode, &ruleFlexMatchMode)
+	}
+}
+
+func (x *UpdateMatchmakingConfigurationOutput) check(c *checker) {}
+
+func (x *UpdateRuntimeConfigurationInput) check(c *checker) {
+	c.string("FleetId", x.FleetId, &ruleFleetIdOrArn)
+	if x.RuntimeConfiguration == nil {
+		c.need("RuntimeConfiguration")
+	} else {
+		c.enter("RuntimeConfiguration")
+		x.RuntimeConfiguration.check(c)
+		c.leave()
+	}
+}
+
+func (x *UpdateRuntimeConfigurationOutput) check(c *checker) {}
+
+func (x *UpdateScriptInput) check(c *checker) {
+	c.string("ScriptId", x.ScriptId, &ruleScriptIdOrArn)
+	if x.Name != nil {
+		c.string("Name", *x.Name, &ruleNonZeroAndMaxString)
+	}
+	if x.Version != nil {
+		c.string("Version", *x.Version, &ruleNonZeroAndMaxString)
+	}
+	if x.StorageLocation != nil {
+		c.enter("StorageLocation")
+		x.StorageLocation.check(c)
+		c.leave()
+	}
+	if x.ZipFile != nil {
+		c.size("ZipFile", len(x.ZipFile), 0, 5000000, "byte")
+	}
+}
+
+func (x *UpdateScriptOutput) check(c *checker) {}
+
+func (x *ValidateMatchmakingRuleSetInput) check(c *checker) {
+	c.string("RuleSetBody", x.RuleSetBody, &ruleRuleSetBody)
+}
+
+func (x *ValidateMatchmakingRuleSetOutput) check(c *checker) {}
+
+var ruleAcceptanceType = stringRule{enum: enumAcceptanceType}
+var ruleAliasIdOrArn = stringRule{pattern: &pattern{src: `^alias-\S+|^arn:.*:alias/alias-\S+`}}
+var ruleAmazonResourceName = stringRule{min: 1, max: 1011}
+var ruleArnStringModel = stringRule{min: 1, max: 512, pattern: &pattern{src: `[a-zA-Z0-9:/-]+`}}
+var ruleBackfillMode = stringRule{enum: enumBackfillMode}
+var ruleBalancingStrategy = stringRule{enum: enumBalancingStrategy}
+var ruleBuildIdOrArn = stringRule{pattern: &pattern{src: `^build-\S+|^arn:.*:build/build-\S+`}}
+var ruleBuildStatus = stringRule{enum: enumBuildStatus}
+var ruleCertificateType = stringRule{enum: enumCertificateType}
+var ruleComparisonOperatorType = stringRule{enum: enumComparisonOperatorType}
+var ruleComputeName = stringRule{min: 1, max: 128, pattern: &pattern{src: `^[a-zA-Z0-9\-]+(/[a-zA-Z0-9\-]+)?`}}
+var ruleComputeNameOrArn = stringRule{max: 1024, pattern: &pattern{src: `^[a-zA-Z0-9\-]+(/[a-zA-Z0-9\-]+)?$|^arn:.*:compute/[a-zA-Z0-9\-]+(/[a-zA-Z0-9\-]+)?`}}
+var ruleComputeType = stringRule{enum: enumComputeType}
+var ruleContainerDependencyCondition = stringRule{enum: enumContainerDependencyCondition}
+var ruleContainerFleetBillingType = stringRule{enum: enumContainerFleetBillingType}
+var ruleContainerFleetRemoveAttribute = stringRule{enum: enumContainerFleetRemoveAttribute}
+var ruleContainerGroupDefinitionName = stringRule{min: 1, max: 128, pattern: &pattern{src: `^[a-zA-Z0-9\-]+$`}}
+var ruleContainerGroupDefinitionNameOrArn = stringRule{min: 1, max: 512, pattern: &pattern{src: `^[a-zA-Z0-9\-]+$|^arn:.*:containergroupdefinition/[a-zA-Z0-9\-]+(:[0-9]+)?$`}}
+var ruleContainerGroupType = stringRule{enum: enumContainerGroupType}
+var ruleContainerHealthCheckInterval = intRule{min: 60, max: 300}
+var ruleContainerHealthCheckRetries = intRule{min: 5, max: 10}
+var ruleContainerHealthCheckStartPeriod = intRule{min: 0, max: 300}
+var ruleContainerHealthCheckTimeout = intRule{min: 30, max: 60}
+var ruleContainerMemoryLimit = intRule{min: 4, max: 1024000}
+var ruleContainerMountPointAccessLevel = stringRule{enum: enumContainerMountPointAccessLevel}
+var ruleContainerOperatingSystem = stringRule{enum: enumContainerOperatingSystem}
+var ruleContainerPathString = stringRule{min: 1, max: 1024, pattern: &pattern{src: `^(/+[^/]+/*)+$`}}
+var ruleContainerTotalMemoryLimit = intRule{min: 4, max: 1024000}
+var ruleContainerTotalVcpuLimit = floatRule{min: 0.125, max: 10}
+var ruleContainerVcpu = floatRule{min: 0.125, max: 10}
+var ruleCustomEventData = stringRule{min: 0, max: 256}
+var ruleCustomInputLocationStringModel = stringRule{min: 8, max: 64, pattern: &pattern{src: `^custom-[A-Za-z0-9\-]+`}}
+var ruleCustomLocationNameOrArnModel = stringRule{min: 1, max: 128, pattern: &pattern{src: `^custom-[A-Za-z0-9\-]+|^arn:.*:location/custom-\S+`}}
+var ruleDeploymentId = stringRule{min: 1, max: 1024, pattern: &pattern{src: `^[a-zA-Z0-9\-]+$`}}
+var ruleDeploymentImpairmentStrategy = stringRule{enum: enumDeploymentImpairmentStrategy}
+var ruleDeploymentProtectionStrategy = stringRule{enum: enumDeploymentProtectionStrategy}
+var ruleDnsNameInput = stringRule{min: 1, max: 256, pattern: &pattern{src: `^[0-9a-zA-Z_\-\.]+`}}
+var ruleEC2InstanceType = stringRule{enum: enumEC2InstanceType}
+var ruleFilterInstanceStatus = stringRule{enum: enumFilterInstanceStatus}
+var ruleFleetAction = stringRule{enum: enumFleetAction}
+var ruleFleetIdOrArn = stringRule{min: 1, max: 512, pattern: &pattern{src: `^[a-z]*fleet-[a-zA-Z0-9\-]+$|^arn:.*:[a-z]*fleet/[a-z]*fleet-[a-zA-Z0-9\-]+$`}}
+var ruleFleetType = stringRule{enum: enumFleetType}
+var ruleFlexMatchMode = stringRule{enum: enumFlexMatchMode}
+var ruleGamePropertyKey = stringRule{max: 32}
+var ruleGamePropertyValue = stringRule{max: 96}
+var ruleGameServerConnectionInfo = stringRule{min: 1, max: 512, pattern: &pattern{src: `.*\S.*`}}
+var ruleGameServerContainerGroupsPerInstance = intRule{min: 1, max: 5000}
+var ruleGameServerData = stringRule{min: 1, max: 1024, pattern: &pattern{src: `.*\S.*`}}
+var ruleGameServerGroupAction = stringRule{enum: enumGameServerGroupAction}
+var ruleGameServerGroupDeleteOption = stringRule{enum: enumGameServerGroupDeleteOption}
+var ruleGameServerGroupInstanceType = stringRule{enum: enumGameServerGroupInstanceType}
+var ruleGameServerGroupName = stringRule{min: 1, max: 128, pattern: &pattern{src: `[a-zA-Z0-9-\.]+`}}
+var ruleGameServerGroupNameOrArn = stringRule{min: 1, max: 256, pattern: &pattern{src: `[a-zA-Z0-9-\.]+|^arn:.*:gameservergroup/[a-zA-Z0-9-\.]+`}}
+var ruleGameServerHealthCheck = stringRule{enum: enumGameServerHealthCheck}
+var ruleGameServerId = stringRule{min: 3, max: 128, pattern: &pattern{src: `[a-zA-Z0-9-\.]+`}}
+var ruleGameServerInstanceId = stringRule{min: 19, max: 19, pattern: &pattern{src: `^i-[0-9a-zA-Z]{17}$`}}
+var ruleGameServerIpProtocolSupported = stringRule{enum: enumGameServerIpProtocolSupported}
+var ruleGameServerProtectionPolicy = stringRule{enum: enumGameServerProtectionPolicy}
+var ruleGameServerUtilizationStatus = stringRule{enum: enumGameServerUtilizationStatus}
+var ruleGameSessionActivationTimeoutSeconds = intRule{min: 1, max: 600}
+var ruleGameSessionData = stringRule{min: 1, max: 4096}
+var ruleGameSessionQueueName = stringRule{min: 1, max: 128, pattern: &pattern{src: `[a-zA-Z0-9-]+`}}
+var ruleGameSessionQueueNameOrArn = stringRule{min: 1, max: 256, pattern: &pattern{src: `[a-zA-Z0-9-]+|^arn:.*:gamesessionqueue/[a-zA-Z0-9-]+`}}
+var ruleIamRoleArn = stringRule{min: 1, max: 256, pattern: &pattern{src: `^arn:.*:role/[\w+=,.@-]+`}}
+var ruleIdStringModel = stringRule{min: 1, max: 48, pattern: &pattern{src: `[a-zA-Z0-9-]+`}}
+var ruleImageUriString = stringRule{min: 1, max: 255, pattern: &pattern{src: `^[a-zA-Z0-9-_\.@/:]+$`}}
+var ruleInstanceId = stringRule{pattern: &pattern{src: `[a-zA-Z0-9\.-]+`}}
+var ruleInstancePathString = stringRule{min: 1, max: 1024, pattern: &pattern{src: `^/[\s\S]*$`}}
+var ruleInstanceRoleCredentialsProvider = stringRule{enum: enumInstanceRoleCredentialsProvider}
+var ruleIpAddress = stringRule{min: 1, max: 128, pattern: &pattern{src: `^[0-9A-Fa-f\:\.]+`}, secret: true}
+var ruleIpProtocol = stringRule{enum: enumIpProtocol}
+var ruleIpRange = stringRule{pattern: &pattern{src: `[^\s]+`}, secret: true}
+var ruleLargeGameSessionData = stringRule{min: 1, max: 262144}
+var ruleLaunchParametersStringModel = stringRule{min: 1, max: 1024, pattern: &pattern{src: `[A-Za-z0-9_:.+/\\\- =@;{},?'\[\]"]+`}}
+var ruleLaunchPathStringModel = stringRule{min: 1, max: 1024, pattern: &pattern{src: `[A-Za-z0-9_:.+/\\\- ]+`}}
+var ruleLaunchTemplateId = stringRule{min: 1, max: 255, pattern: &pattern{src: `[\x{0020}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}\r\n\t]+`}}
+var ruleLaunchTemplateName = stringRule{min: 3, max: 128, pattern: &pattern{src: `[a-zA-Z0-9\(\)\.\-/_]+`}}
+var ruleLaunchTemplateVersion = stringRule{min: 1, max: 128, pattern: &pattern{src: `[\x{0020}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}\r\n\t]+`}}
+var ruleLinuxCapability = stringRule{enum: enumLinuxCapability}
+var ruleListComputeInputStatus = stringRule{enum: enumListComputeInputStatus}
+var ruleListContainerGroupDefinitionVersionsLimit = intRule{min: 1, max: 100}
+var ruleListContainerGroupDefinitionsLimit = intRule{min: 1, max: 100}
+var ruleListLocationsLimit = intRule{min: 1, max: 200}
+var ruleLocationFilter = stringRule{enum: enumLocationFilter}
+var ruleLocationStringModel = stringRule{min: 1, max: 64, pattern: &pattern{src: `^[A-Za-z0-9\-]+`}}
+var ruleLogDestination = stringRule{enum: enumLogDestination}
+var ruleLogGroupArnStringModel = stringRule{min: 1, max: 512, pattern: &pattern{src: `[a-zA-Z0-9:/\-\*]+`}}
+var ruleLogLimit = intRule{min: 1, max: 10000}
+var ruleLogPosition = stringRule{min: 1, max: 1024}
+var ruleLogResourceId = stringRule{min: 1, max: 512}
+var ruleMatchmakingAcceptanceTimeoutInteger = intRule{min: 1, max: 600}
+var ruleMatchmakingConfigurationName = stringRule{min: 1, max: 256, pattern: &pattern{src: `[a-zA-Z0-9-\.]*|^arn:.*:matchmakingconfiguration/[a-zA-Z0-9-\.]*`}}
+var ruleMatchmakingIdStringModel = stringRule{max: 128, pattern: &pattern{src: `[a-zA-Z0-9-\.]*`}}
+var ruleMatchmakingRequestTimeoutInteger = intRule{min: 1, max: 43200}
+var ruleMatchmakingRuleSetName = stringRule{min: 1, max: 256, pattern: &pattern{src: `[a-zA-Z0-9-\.]*|^arn:.*:matchmakingruleset/[a-zA-Z0-9-\.]*`}}
+var ruleMaxConcurrentGameSessionActivations = intRule{min: 1, max: 2147483647}
+var ruleMetricGroup = stringRule{min: 1, max: 255}
+var ruleMetricName = stringRule{enum: enumMetricName}
+var ruleMinimumHealthyPercentage = intRule{min: 30, max: 75}
+var ruleNodeJsVersion = stringRule{max: 16, pattern: &pattern{src: `^[0-9]+\.(?:x|[0-9]+)$`}}
+var ruleNonBlankAndLengthConstraintString = stringRule{min: 1, max: 1024, pattern: &pattern{src: `.*\S.*`}}
+var ruleNonEmptyString = stringRule{min: 1}
+var ruleNonNegativeDouble = floatRule{min: 0, max: math.MaxFloat64}
+var ruleNonNegativeLimitedLengthDouble = stringRule{min: 1, max: 11, pattern: &pattern{src: `^\d{1,5}(?:\.\d{1,5})?$`}}
+var ruleNonZeroAnd128MaxAsciiString = stringRule{min: 1, max: 128, pattern: &pattern{src: `^[a-zA-Z0-9\-]+$`}}
+var ruleNonZeroAnd255MaxString = stringRule{min: 1, max: 255}
+var ruleNonZeroAndMaxString = stringRule{min: 1, max: 1024}
+var ruleOperatingSystem = stringRule{enum: enumOperatingSystem}
+var rulePlacementFallbackStrategy = stringRule{enum: enumPlacementFallbackStrategy}
+var rulePlayerAttributeString = stringRule{min: 1, max: 100}
+var rulePlayerData = stringRule{min: 1, max: 2048}
+var rulePlayerGatewayMode = stringRule{enum: enumPlayerGatewayMode}
+var rulePlayerId = stringRule{min: 1, max: 1024, secret: true}
+var rulePlayerSessionCreationPolicy = stringRule{enum: enumPlayerSessionCreationPolicy}
+var rulePlayerSessionId = stringRule{pattern: &pattern{src: `^psess-\S+`}}
+var rulePolicyType = stringRule{enum: enumPolicyType}
+var rulePortNumber = intRule{min: 1, max: 60000, secret: true}
+var rulePositiveInteger = intRule{min: 1, max: math.MaxInt64}
+var rulePriorityType = stringRule{enum: enumPriorityType}
+var ruleProtectionPolicy = stringRule{enum: enumProtectionPolicy}
+var ruleQueueCustomEventData = stringRule{min: 0, max: 256, pattern: &pattern{src: `[\s\S]*`}}
+var ruleQueueSnsArnStringModel = stringRule{min: 0, max: 300, pattern: &pattern{src: `[a-zA-Z0-9:_-]*(\.fifo)?`}}
+var ruleRoutingStrategyType = stringRule{enum: enumRoutingStrategyType}
+var ruleRuleSetBody = stringRule{min: 1, max: 65535}
+var ruleRuleSetLimit = intRule{min: 1, max: 10}
+var ruleScaleInAfterInactivityMinutes = intRule{min: 5, max: 1440}
+var ruleScalingAdjustmentType = stringRule{enum: enumScalingAdjustmentType}
+var ruleScalingStatusType = stringRule{enum: enumScalingStatusType}
+var ruleScriptIdOrArn = stringRule{pattern: &pattern{src: `^script-\S+|^arn:.*:script/script-\S+`}}
+var ruleServerSdkVersion = stringRule{max: 128, pattern: &pattern{src: `^\d+\.\d+\.\d+$`}}
+var ruleSnsArnStringModel = stringRule{min: 0, max: 300, pattern: &pattern{src: `[a-zA-Z0-9:_/-]*(.fifo)?`}}
+var ruleSortOrder = stringRule{enum: enumSortOrder}
+var ruleTagKey = stringRule{min: 1, max: 128}
+var ruleTagValue = stringRule{min: 0, max: 256}
+var ruleTerminationMode = stringRule{enum: enumTerminationMode}
+var ruleVpcSubnet = stringRule{min: 15, max: 24, pattern: &pattern{src: `^subnet-[0-9a-z]+$`}}
+var ruleWeightedCapacity = stringRule{min: 1, max: 3, pattern: &pattern{src: `^[\x{0031}-\x{0039}][\x{0030}-\x{0039}]{0,2}$`}}
+var ruleWholeNumber = intRule{min: 0, max: math.MaxInt64}
+var ruleZeroCapacityStrategy = stringRule{enum: enumZeroCapacityStrategy}

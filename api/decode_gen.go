@@ -2,341 +2,8861 @@
 
 package api
 
-func (x *AcceptMatchInput) decode(*reader)                           {}
-func (x *AcceptMatchOutput) decode(*reader)                          {}
-func (x *Alias) decode(*reader)                                      {}
-func (x *AnywhereConfiguration) decode(*reader)                      {}
-func (x *AttributeValue) decode(*reader)                             {}
-func (x *AwsCredentials) decode(*reader)                             {}
-func (x *Build) decode(*reader)                                      {}
-func (x *CertificateConfiguration) decode(*reader)                   {}
-func (x *ClaimFilterOption) decode(*reader)                          {}
-func (x *ClaimGameServerInput) decode(*reader)                       {}
-func (x *ClaimGameServerOutput) decode(*reader)                      {}
-func (x *Compute) decode(*reader)                                    {}
-func (x *ConnectionPortRange) decode(*reader)                        {}
-func (x *ContainerAttribute) decode(*reader)                         {}
-func (x *ContainerDependency) decode(*reader)                        {}
-func (x *ContainerEnvironment) decode(*reader)                       {}
-func (x *ContainerFleet) decode(*reader)                             {}
-func (x *ContainerFleetLocationAttributes) decode(*reader)           {}
-func (x *ContainerGroupDefinition) decode(*reader)                   {}
-func (x *ContainerGroupPortMapping) decode(*reader)                  {}
-func (x *ContainerHealthCheck) decode(*reader)                       {}
-func (x *ContainerIdentifier) decode(*reader)                        {}
-func (x *ContainerMountPoint) decode(*reader)                        {}
-func (x *ContainerPortConfiguration) decode(*reader)                 {}
-func (x *ContainerPortMapping) decode(*reader)                       {}
-func (x *ContainerPortRange) decode(*reader)                         {}
-func (x *CreateAliasInput) decode(*reader)                           {}
-func (x *CreateAliasOutput) decode(*reader)                          {}
-func (x *CreateBuildInput) decode(*reader)                           {}
-func (x *CreateBuildOutput) decode(*reader)                          {}
-func (x *CreateContainerFleetInput) decode(*reader)                  {}
-func (x *CreateContainerFleetOutput) decode(*reader)                 {}
-func (x *CreateContainerGroupDefinitionInput) decode(*reader)        {}
-func (x *CreateContainerGroupDefinitionOutput) decode(*reader)       {}
-func (x *CreateFleetInput) decode(*reader)                           {}
-func (x *CreateFleetLocationsInput) decode(*reader)                  {}
-func (x *CreateFleetLocationsOutput) decode(*reader)                 {}
-func (x *CreateFleetOutput) decode(*reader)                          {}
-func (x *CreateGameServerGroupInput) decode(*reader)                 {}
-func (x *CreateGameServerGroupOutput) decode(*reader)                {}
-func (x *CreateGameSessionInput) decode(*reader)                     {}
-func (x *CreateGameSessionOutput) decode(*reader)                    {}
-func (x *CreateGameSessionQueueInput) decode(*reader)                {}
-func (x *CreateGameSessionQueueOutput) decode(*reader)               {}
-func (x *CreateLocationInput) decode(*reader)                        {}
-func (x *CreateLocationOutput) decode(*reader)                       {}
-func (x *CreateMatchmakingConfigurationInput) decode(*reader)        {}
-func (x *CreateMatchmakingConfigurationOutput) decode(*reader)       {}
-func (x *CreateMatchmakingRuleSetInput) decode(*reader)              {}
-func (x *CreateMatchmakingRuleSetOutput) decode(*reader)             {}
-func (x *CreatePlayerSessionInput) decode(*reader)                   {}
-func (x *CreatePlayerSessionOutput) decode(*reader)                  {}
-func (x *CreatePlayerSessionsInput) decode(*reader)                  {}
-func (x *CreatePlayerSessionsOutput) decode(*reader)                 {}
-func (x *CreateScriptInput) decode(*reader)                          {}
-func (x *CreateScriptOutput) decode(*reader)                         {}
-func (x *CreateVpcPeeringAuthorizationInput) decode(*reader)         {}
-func (x *CreateVpcPeeringAuthorizationOutput) decode(*reader)        {}
-func (x *CreateVpcPeeringConnectionInput) decode(*reader)            {}
-func (x *CreateVpcPeeringConnectionOutput) decode(*reader)           {}
-func (x *DeleteAliasInput) decode(*reader)                           {}
-func (x *DeleteAliasOutput) decode(*reader)                          {}
-func (x *DeleteBuildInput) decode(*reader)                           {}
-func (x *DeleteBuildOutput) decode(*reader)                          {}
-func (x *DeleteContainerFleetInput) decode(*reader)                  {}
-func (x *DeleteContainerFleetOutput) decode(*reader)                 {}
-func (x *DeleteContainerGroupDefinitionInput) decode(*reader)        {}
-func (x *DeleteContainerGroupDefinitionOutput) decode(*reader)       {}
-func (x *DeleteFleetInput) decode(*reader)                           {}
-func (x *DeleteFleetLocationsInput) decode(*reader)                  {}
-func (x *DeleteFleetLocationsOutput) decode(*reader)                 {}
-func (x *DeleteFleetOutput) decode(*reader)                          {}
-func (x *DeleteGameServerGroupInput) decode(*reader)                 {}
-func (x *DeleteGameServerGroupOutput) decode(*reader)                {}
-func (x *DeleteGameSessionQueueInput) decode(*reader)                {}
-func (x *DeleteGameSessionQueueOutput) decode(*reader)               {}
-func (x *DeleteLocationInput) decode(*reader)                        {}
-func (x *DeleteLocationOutput) decode(*reader)                       {}
-func (x *DeleteMatchmakingConfigurationInput) decode(*reader)        {}
-func (x *DeleteMatchmakingConfigurationOutput) decode(*reader)       {}
-func (x *DeleteMatchmakingRuleSetInput) decode(*reader)              {}
-func (x *DeleteMatchmakingRuleSetOutput) decode(*reader)             {}
-func (x *DeleteScalingPolicyInput) decode(*reader)                   {}
-func (x *DeleteScalingPolicyOutput) decode(*reader)                  {}
-func (x *DeleteScriptInput) decode(*reader)                          {}
-func (x *DeleteScriptOutput) decode(*reader)                         {}
-func (x *DeleteVpcPeeringAuthorizationInput) decode(*reader)         {}
-func (x *DeleteVpcPeeringAuthorizationOutput) decode(*reader)        {}
-func (x *DeleteVpcPeeringConnectionInput) decode(*reader)            {}
-func (x *DeleteVpcPeeringConnectionOutput) decode(*reader)           {}
-func (x *DeploymentConfiguration) decode(*reader)                    {}
-func (x *DeploymentDetails) decode(*reader)                          {}
-func (x *DeregisterComputeInput) decode(*reader)                     {}
-func (x *DeregisterComputeOutput) decode(*reader)                    {}
-func (x *DeregisterGameServerInput) decode(*reader)                  {}
-func (x *DeregisterGameServerOutput) decode(*reader)                 {}
-func (x *DescribeAliasInput) decode(*reader)                         {}
-func (x *DescribeAliasOutput) decode(*reader)                        {}
-func (x *DescribeBuildInput) decode(*reader)                         {}
-func (x *DescribeBuildOutput) decode(*reader)                        {}
-func (x *DescribeComputeInput) decode(*reader)                       {}
-func (x *DescribeComputeOutput) decode(*reader)                      {}
-func (x *DescribeContainerFleetInput) decode(*reader)                {}
-func (x *DescribeContainerFleetOutput) decode(*reader)               {}
-func (x *DescribeContainerGroupDefinitionInput) decode(*reader)      {}
-func (x *DescribeContainerGroupDefinitionOutput) decode(*reader)     {}
-func (x *DescribeContainerGroupPortMappingsInput) decode(*reader)    {}
-func (x *DescribeContainerGroupPortMappingsOutput) decode(*reader)   {}
-func (x *DescribeEC2InstanceLimitsInput) decode(*reader)             {}
-func (x *DescribeEC2InstanceLimitsOutput) decode(*reader)            {}
-func (x *DescribeFleetAttributesInput) decode(*reader)               {}
-func (x *DescribeFleetAttributesOutput) decode(*reader)              {}
-func (x *DescribeFleetCapacityInput) decode(*reader)                 {}
-func (x *DescribeFleetCapacityOutput) decode(*reader)                {}
-func (x *DescribeFleetDeploymentInput) decode(*reader)               {}
-func (x *DescribeFleetDeploymentOutput) decode(*reader)              {}
-func (x *DescribeFleetEventsInput) decode(*reader)                   {}
-func (x *DescribeFleetEventsOutput) decode(*reader)                  {}
-func (x *DescribeFleetLocationAttributesInput) decode(*reader)       {}
-func (x *DescribeFleetLocationAttributesOutput) decode(*reader)      {}
-func (x *DescribeFleetLocationCapacityInput) decode(*reader)         {}
-func (x *DescribeFleetLocationCapacityOutput) decode(*reader)        {}
-func (x *DescribeFleetLocationUtilizationInput) decode(*reader)      {}
-func (x *DescribeFleetLocationUtilizationOutput) decode(*reader)     {}
-func (x *DescribeFleetPortSettingsInput) decode(*reader)             {}
-func (x *DescribeFleetPortSettingsOutput) decode(*reader)            {}
-func (x *DescribeFleetUtilizationInput) decode(*reader)              {}
-func (x *DescribeFleetUtilizationOutput) decode(*reader)             {}
-func (x *DescribeGameServerGroupInput) decode(*reader)               {}
-func (x *DescribeGameServerGroupOutput) decode(*reader)              {}
-func (x *DescribeGameServerInput) decode(*reader)                    {}
-func (x *DescribeGameServerInstancesInput) decode(*reader)           {}
-func (x *DescribeGameServerInstancesOutput) decode(*reader)          {}
-func (x *DescribeGameServerOutput) decode(*reader)                   {}
-func (x *DescribeGameSessionDetailsInput) decode(*reader)            {}
-func (x *DescribeGameSessionDetailsOutput) decode(*reader)           {}
-func (x *DescribeGameSessionPlacementInput) decode(*reader)          {}
-func (x *DescribeGameSessionPlacementOutput) decode(*reader)         {}
-func (x *DescribeGameSessionQueuesInput) decode(*reader)             {}
-func (x *DescribeGameSessionQueuesOutput) decode(*reader)            {}
-func (x *DescribeGameSessionsInput) decode(*reader)                  {}
-func (x *DescribeGameSessionsOutput) decode(*reader)                 {}
-func (x *DescribeInstancesInput) decode(*reader)                     {}
-func (x *DescribeInstancesOutput) decode(*reader)                    {}
-func (x *DescribeMatchmakingConfigurationsInput) decode(*reader)     {}
-func (x *DescribeMatchmakingConfigurationsOutput) decode(*reader)    {}
-func (x *DescribeMatchmakingInput) decode(*reader)                   {}
-func (x *DescribeMatchmakingOutput) decode(*reader)                  {}
-func (x *DescribeMatchmakingRuleSetsInput) decode(*reader)           {}
-func (x *DescribeMatchmakingRuleSetsOutput) decode(*reader)          {}
-func (x *DescribePlayerSessionsInput) decode(*reader)                {}
-func (x *DescribePlayerSessionsOutput) decode(*reader)               {}
-func (x *DescribeRuntimeConfigurationInput) decode(*reader)          {}
-func (x *DescribeRuntimeConfigurationOutput) decode(*reader)         {}
-func (x *DescribeScalingPoliciesInput) decode(*reader)               {}
-func (x *DescribeScalingPoliciesOutput) decode(*reader)              {}
-func (x *DescribeScriptInput) decode(*reader)                        {}
-func (x *DescribeScriptOutput) decode(*reader)                       {}
-func (x *DescribeVpcPeeringAuthorizationsInput) decode(*reader)      {}
-func (x *DescribeVpcPeeringAuthorizationsOutput) decode(*reader)     {}
-func (x *DescribeVpcPeeringConnectionsInput) decode(*reader)         {}
-func (x *DescribeVpcPeeringConnectionsOutput) decode(*reader)        {}
-func (x *DesiredPlayerSession) decode(*reader)                       {}
-func (x *EC2InstanceCounts) decode(*reader)                          {}
-func (x *EC2InstanceLimit) decode(*reader)                           {}
-func (x *Event) decode(*reader)                                      {}
-func (x *ExplainFleetInput) decode(*reader)                          {}
-func (x *ExplainFleetOutput) decode(*reader)                         {}
-func (x *FilterConfiguration) decode(*reader)                        {}
-func (x *FleetAttributes) decode(*reader)                            {}
-func (x *FleetCapacity) decode(*reader)                              {}
-func (x *FleetDeployment) decode(*reader)                            {}
-func (x *FleetUtilization) decode(*reader)                           {}
-func (x *GameProperty) decode(*reader)                               {}
-func (x *GameServer) decode(*reader)                                 {}
-func (x *GameServerContainerDefinition) decode(*reader)              {}
-func (x *GameServerContainerDefinitionInput) decode(*reader)         {}
-func (x *GameServerContainerGroupCounts) decode(*reader)             {}
-func (x *GameServerGroup) decode(*reader)                            {}
-func (x *GameServerGroupAutoScalingPolicy) decode(*reader)           {}
-func (x *GameServerInstance) decode(*reader)                         {}
-func (x *GameSession) decode(*reader)                                {}
-func (x *GameSessionConnectionInfo) decode(*reader)                  {}
-func (x *GameSessionCreationLimitPolicy) decode(*reader)             {}
-func (x *GameSessionDetail) decode(*reader)                          {}
-func (x *GameSessionPlacement) decode(*reader)                       {}
-func (x *GameSessionQueue) decode(*reader)                           {}
-func (x *GameSessionQueueDestination) decode(*reader)                {}
-func (x *GetComputeAccessInput) decode(*reader)                      {}
-func (x *GetComputeAccessOutput) decode(*reader)                     {}
-func (x *GetComputeAuthTokenInput) decode(*reader)                   {}
-func (x *GetComputeAuthTokenOutput) decode(*reader)                  {}
-func (x *GetGameSessionLogUrlInput) decode(*reader)                  {}
-func (x *GetGameSessionLogUrlOutput) decode(*reader)                 {}
-func (x *GetInstanceAccessInput) decode(*reader)                     {}
-func (x *GetInstanceAccessOutput) decode(*reader)                    {}
-func (x *GetPlayerConnectionDetailsInput) decode(*reader)            {}
-func (x *GetPlayerConnectionDetailsOutput) decode(*reader)           {}
-func (x *Instance) decode(*reader)                                   {}
-func (x *InstanceAccess) decode(*reader)                             {}
-func (x *InstanceCredentials) decode(*reader)                        {}
-func (x *InstanceDefinition) decode(*reader)                         {}
-func (x *IpPermission) decode(*reader)                               {}
-func (x *LaunchTemplateSpecification) decode(*reader)                {}
-func (x *LinuxCapabilities) decode(*reader)                          {}
-func (x *ListAliasesInput) decode(*reader)                           {}
-func (x *ListAliasesOutput) decode(*reader)                          {}
-func (x *ListBuildsInput) decode(*reader)                            {}
-func (x *ListBuildsOutput) decode(*reader)                           {}
-func (x *ListComputeInput) decode(*reader)                           {}
-func (x *ListComputeOutput) decode(*reader)                          {}
-func (x *ListContainerFleetsInput) decode(*reader)                   {}
-func (x *ListContainerFleetsOutput) decode(*reader)                  {}
-func (x *ListContainerGroupDefinitionVersionsInput) decode(*reader)  {}
-func (x *ListContainerGroupDefinitionVersionsOutput) decode(*reader) {}
-func (x *ListContainerGroupDefinitionsInput) decode(*reader)         {}
-func (x *ListContainerGroupDefinitionsOutput) decode(*reader)        {}
-func (x *ListFleetDeploymentsInput) decode(*reader)                  {}
-func (x *ListFleetDeploymentsOutput) decode(*reader)                 {}
-func (x *ListFleetsInput) decode(*reader)                            {}
-func (x *ListFleetsOutput) decode(*reader)                           {}
-func (x *ListGameServerGroupsInput) decode(*reader)                  {}
-func (x *ListGameServerGroupsOutput) decode(*reader)                 {}
-func (x *ListGameServersInput) decode(*reader)                       {}
-func (x *ListGameServersOutput) decode(*reader)                      {}
-func (x *ListLocationsInput) decode(*reader)                         {}
-func (x *ListLocationsOutput) decode(*reader)                        {}
-func (x *ListScriptsInput) decode(*reader)                           {}
-func (x *ListScriptsOutput) decode(*reader)                          {}
-func (x *ListTagsForResourceInput) decode(*reader)                   {}
-func (x *ListTagsForResourceOutput) decode(*reader)                  {}
-func (x *LocationAttributes) decode(*reader)                         {}
-func (x *LocationConfiguration) decode(*reader)                      {}
-func (x *LocationModel) decode(*reader)                              {}
-func (x *LocationState) decode(*reader)                              {}
-func (x *LocationalDeployment) decode(*reader)                       {}
-func (x *LogConfiguration) decode(*reader)                           {}
-func (x *LogLine) decode(*reader)                                    {}
-func (x *ManagedCapacityConfiguration) decode(*reader)               {}
-func (x *MatchedPlayerSession) decode(*reader)                       {}
-func (x *MatchmakingConfiguration) decode(*reader)                   {}
-func (x *MatchmakingRuleSet) decode(*reader)                         {}
-func (x *MatchmakingTicket) decode(*reader)                          {}
-func (x *PingBeacon) decode(*reader)                                 {}
-func (x *PlacedPlayerSession) decode(*reader)                        {}
-func (x *Player) decode(*reader)                                     {}
-func (x *PlayerConnectionDetail) decode(*reader)                     {}
-func (x *PlayerConnectionEndpoint) decode(*reader)                   {}
-func (x *PlayerGatewayConfiguration) decode(*reader)                 {}
-func (x *PlayerLatency) decode(*reader)                              {}
-func (x *PlayerLatencyPolicy) decode(*reader)                        {}
-func (x *PlayerSession) decode(*reader)                              {}
-func (x *PriorityConfiguration) decode(*reader)                      {}
-func (x *PriorityConfigurationOverride) decode(*reader)              {}
-func (x *PutScalingPolicyInput) decode(*reader)                      {}
-func (x *PutScalingPolicyOutput) decode(*reader)                     {}
-func (x *ReadLogsInput) decode(*reader)                              {}
-func (x *ReadLogsOutput) decode(*reader)                             {}
-func (x *RegisterComputeInput) decode(*reader)                       {}
-func (x *RegisterComputeOutput) decode(*reader)                      {}
-func (x *RegisterGameServerInput) decode(*reader)                    {}
-func (x *RegisterGameServerOutput) decode(*reader)                   {}
-func (x *RequestUploadCredentialsInput) decode(*reader)              {}
-func (x *RequestUploadCredentialsOutput) decode(*reader)             {}
-func (x *ResolveAliasInput) decode(*reader)                          {}
-func (x *ResolveAliasOutput) decode(*reader)                         {}
-func (x *ResourceCreationLimitPolicy) decode(*reader)                {}
-func (x *ResumeGameServerGroupInput) decode(*reader)                 {}
-func (x *ResumeGameServerGroupOutput) decode(*reader)                {}
-func (x *RoutingStrategy) decode(*reader)                            {}
-func (x *RuntimeConfiguration) decode(*reader)                       {}
-func (x *S3Location) decode(*reader)                                 {}
-func (x *ScalingPolicy) decode(*reader)                              {}
-func (x *Script) decode(*reader)                                     {}
-func (x *SearchGameSessionsInput) decode(*reader)                    {}
-func (x *SearchGameSessionsOutput) decode(*reader)                   {}
-func (x *ServerProcess) decode(*reader)                              {}
-func (x *StartFleetActionsInput) decode(*reader)                     {}
-func (x *StartFleetActionsOutput) decode(*reader)                    {}
-func (x *StartGameSessionPlacementInput) decode(*reader)             {}
-func (x *StartGameSessionPlacementOutput) decode(*reader)            {}
-func (x *StartMatchBackfillInput) decode(*reader)                    {}
-func (x *StartMatchBackfillOutput) decode(*reader)                   {}
-func (x *StartMatchmakingInput) decode(*reader)                      {}
-func (x *StartMatchmakingOutput) decode(*reader)                     {}
-func (x *StopFleetActionsInput) decode(*reader)                      {}
-func (x *StopFleetActionsOutput) decode(*reader)                     {}
-func (x *StopGameSessionPlacementInput) decode(*reader)              {}
-func (x *StopGameSessionPlacementOutput) decode(*reader)             {}
-func (x *StopMatchmakingInput) decode(*reader)                       {}
-func (x *StopMatchmakingOutput) decode(*reader)                      {}
-func (x *SupportContainerDefinition) decode(*reader)                 {}
-func (x *SupportContainerDefinitionInput) decode(*reader)            {}
-func (x *SuspendGameServerGroupInput) decode(*reader)                {}
-func (x *SuspendGameServerGroupOutput) decode(*reader)               {}
-func (x *Tag) decode(*reader)                                        {}
-func (x *TagResourceInput) decode(*reader)                           {}
-func (x *TagResourceOutput) decode(*reader)                          {}
-func (x *TargetConfiguration) decode(*reader)                        {}
-func (x *TargetTrackingConfiguration) decode(*reader)                {}
-func (x *TerminateGameSessionInput) decode(*reader)                  {}
-func (x *TerminateGameSessionOutput) decode(*reader)                 {}
-func (x *UDPEndpoint) decode(*reader)                                {}
-func (x *UntagResourceInput) decode(*reader)                         {}
-func (x *UntagResourceOutput) decode(*reader)                        {}
-func (x *UpdateAliasInput) decode(*reader)                           {}
-func (x *UpdateAliasOutput) decode(*reader)                          {}
-func (x *UpdateBuildInput) decode(*reader)                           {}
-func (x *UpdateBuildOutput) decode(*reader)                          {}
-func (x *UpdateContainerFleetInput) decode(*reader)                  {}
-func (x *UpdateContainerFleetOutput) decode(*reader)                 {}
-func (x *UpdateContainerGroupDefinitionInput) decode(*reader)        {}
-func (x *UpdateContainerGroupDefinitionOutput) decode(*reader)       {}
-func (x *UpdateFleetAttributesInput) decode(*reader)                 {}
-func (x *UpdateFleetAttributesOutput) decode(*reader)                {}
-func (x *UpdateFleetCapacityInput) decode(*reader)                   {}
-func (x *UpdateFleetCapacityOutput) decode(*reader)                  {}
-func (x *UpdateFleetPortSettingsInput) decode(*reader)               {}
-func (x *UpdateFleetPortSettingsOutput) decode(*reader)              {}
-func (x *UpdateGameServerGroupInput) decode(*reader)                 {}
-func (x *UpdateGameServerGroupOutput) decode(*reader)                {}
-func (x *UpdateGameServerInput) decode(*reader)                      {}
-func (x *UpdateGameServerOutput) decode(*reader)                     {}
-func (x *UpdateGameSessionInput) decode(*reader)                     {}
-func (x *UpdateGameSessionOutput) decode(*reader)                    {}
-func (x *UpdateGameSessionQueueInput) decode(*reader)                {}
-func (x *UpdateGameSessionQueueOutput) decode(*reader)               {}
-func (x *UpdateMatchmakingConfigurationInput) decode(*reader)        {}
-func (x *UpdateMatchmakingConfigurationOutput) decode(*reader)       {}
-func (x *UpdateRuntimeConfigurationInput) decode(*reader)            {}
-func (x *UpdateRuntimeConfigurationOutput) decode(*reader)           {}
-func (x *UpdateScriptInput) decode(*reader)                          {}
-func (x *UpdateScriptOutput) decode(*reader)                         {}
-func (x *ValidateMatchmakingRuleSetInput) decode(*reader)            {}
-func (x *ValidateMatchmakingRuleSetOutput) decode(*reader)           {}
-func (x *VpcPeeringAuthorization) decode(*reader)                    {}
-func (x *VpcPeeringConnection) decode(*reader)                       {}
-func (x *VpcPeeringConnectionStatus) decode(*reader)                 {}
+func (x *AcceptMatchInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "TicketId":
+			if o.field(0, "TicketId") {
+				x.TicketId = r.string()
+			}
+		case "PlayerIds":
+			if o.field(1, "PlayerIds") {
+				x.PlayerIds = readPlayerIdsForAcceptMatch(r)
+			}
+		case "AcceptanceType":
+			if o.field(2, "AcceptanceType") {
+				x.AcceptanceType = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "TicketId")
+	o.need(1, "PlayerIds")
+	o.need(2, "AcceptanceType")
+}
+
+func (x *AcceptMatchOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *Alias) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "AliasId":
+			if o.field(0, "AliasId") {
+				x.AliasId = new(r.string())
+			}
+		case "Name":
+			if o.field(1, "Name") {
+				x.Name = new(r.string())
+			}
+		case "AliasArn":
+			if o.field(2, "AliasArn") {
+				x.AliasArn = new(r.string())
+			}
+		case "Description":
+			if o.field(3, "Description") {
+				x.Description = new(r.string())
+			}
+		case "RoutingStrategy":
+			if o.field(4, "RoutingStrategy") {
+				x.RoutingStrategy = new(RoutingStrategy)
+				x.RoutingStrategy.decode(r)
+			}
+		case "CreationTime":
+			if o.field(5, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "LastUpdatedTime":
+			if o.field(6, "LastUpdatedTime") {
+				x.LastUpdatedTime = r.time()
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *AnywhereConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Cost":
+			if o.field(0, "Cost") {
+				x.Cost = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Cost")
+}
+
+func (x *AttributeValue) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "S":
+			if o.field(0, "S") {
+				x.S = new(r.string())
+			}
+		case "N":
+			if o.field(1, "N") {
+				x.N = new(r.float64())
+			}
+		case "SL":
+			if o.field(2, "SL") {
+				x.SL = readPlayerAttributeStringList(r)
+			}
+		case "SDM":
+			if o.field(3, "SDM") {
+				x.SDM = readPlayerAttributeStringDoubleMap(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *AwsCredentials) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "AccessKeyId":
+			if o.field(0, "AccessKeyId") {
+				x.AccessKeyId = new(r.string())
+			}
+		case "SecretAccessKey":
+			if o.field(1, "SecretAccessKey") {
+				x.SecretAccessKey = new(r.string())
+			}
+		case "SessionToken":
+			if o.field(2, "SessionToken") {
+				x.SessionToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *Build) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "BuildId":
+			if o.field(0, "BuildId") {
+				x.BuildId = new(r.string())
+			}
+		case "BuildArn":
+			if o.field(1, "BuildArn") {
+				x.BuildArn = new(r.string())
+			}
+		case "Name":
+			if o.field(2, "Name") {
+				x.Name = new(r.string())
+			}
+		case "Version":
+			if o.field(3, "Version") {
+				x.Version = new(r.string())
+			}
+		case "Status":
+			if o.field(4, "Status") {
+				x.Status = new(r.string())
+			}
+		case "SizeOnDisk":
+			if o.field(5, "SizeOnDisk") {
+				x.SizeOnDisk = new(r.int64())
+			}
+		case "OperatingSystem":
+			if o.field(6, "OperatingSystem") {
+				x.OperatingSystem = new(r.string())
+			}
+		case "CreationTime":
+			if o.field(7, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "ServerSdkVersion":
+			if o.field(8, "ServerSdkVersion") {
+				x.ServerSdkVersion = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CertificateConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "CertificateType":
+			if o.field(0, "CertificateType") {
+				x.CertificateType = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "CertificateType")
+}
+
+func (x *ClaimFilterOption) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "InstanceStatuses":
+			if o.field(0, "InstanceStatuses") {
+				x.InstanceStatuses = readFilterInstanceStatuses(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ClaimGameServerInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		case "GameServerId":
+			if o.field(1, "GameServerId") {
+				x.GameServerId = new(r.string())
+			}
+		case "GameServerData":
+			if o.field(2, "GameServerData") {
+				x.GameServerData = new(r.string())
+			}
+		case "FilterOption":
+			if o.field(3, "FilterOption") {
+				x.FilterOption = new(ClaimFilterOption)
+				x.FilterOption.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+}
+
+func (x *ClaimGameServerOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServer":
+			if o.field(0, "GameServer") {
+				x.GameServer = new(GameServer)
+				x.GameServer.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *Compute) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "ComputeName":
+			if o.field(2, "ComputeName") {
+				x.ComputeName = new(r.string())
+			}
+		case "ComputeArn":
+			if o.field(3, "ComputeArn") {
+				x.ComputeArn = new(r.string())
+			}
+		case "IpAddress":
+			if o.field(4, "IpAddress") {
+				x.IpAddress = new(r.string())
+			}
+		case "DnsName":
+			if o.field(5, "DnsName") {
+				x.DnsName = new(r.string())
+			}
+		case "ComputeStatus":
+			if o.field(6, "ComputeStatus") {
+				x.ComputeStatus = new(r.string())
+			}
+		case "Location":
+			if o.field(7, "Location") {
+				x.Location = new(r.string())
+			}
+		case "CreationTime":
+			if o.field(8, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "OperatingSystem":
+			if o.field(9, "OperatingSystem") {
+				x.OperatingSystem = new(r.string())
+			}
+		case "Type":
+			if o.field(10, "Type") {
+				x.Type = new(r.string())
+			}
+		case "GameLiftServiceSdkEndpoint":
+			if o.field(11, "GameLiftServiceSdkEndpoint") {
+				x.GameLiftServiceSdkEndpoint = new(r.string())
+			}
+		case "GameLiftAgentEndpoint":
+			if o.field(12, "GameLiftAgentEndpoint") {
+				x.GameLiftAgentEndpoint = new(r.string())
+			}
+		case "InstanceId":
+			if o.field(13, "InstanceId") {
+				x.InstanceId = new(r.string())
+			}
+		case "ContainerAttributes":
+			if o.field(14, "ContainerAttributes") {
+				x.ContainerAttributes = readContainerAttributes(r)
+			}
+		case "GameServerContainerGroupDefinitionArn":
+			if o.field(15, "GameServerContainerGroupDefinitionArn") {
+				x.GameServerContainerGroupDefinitionArn = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ConnectionPortRange) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FromPort":
+			if o.field(0, "FromPort") {
+				x.FromPort = r.int()
+			}
+		case "ToPort":
+			if o.field(1, "ToPort") {
+				x.ToPort = r.int()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FromPort")
+	o.need(1, "ToPort")
+}
+
+func (x *ContainerAttribute) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerName":
+			if o.field(0, "ContainerName") {
+				x.ContainerName = new(r.string())
+			}
+		case "ContainerRuntimeId":
+			if o.field(1, "ContainerRuntimeId") {
+				x.ContainerRuntimeId = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ContainerDependency) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerName":
+			if o.field(0, "ContainerName") {
+				x.ContainerName = r.string()
+			}
+		case "Condition":
+			if o.field(1, "Condition") {
+				x.Condition = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "ContainerName")
+	o.need(1, "Condition")
+}
+
+func (x *ContainerEnvironment) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "Value":
+			if o.field(1, "Value") {
+				x.Value = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+	o.need(1, "Value")
+}
+
+func (x *ContainerFleet) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "FleetRoleArn":
+			if o.field(2, "FleetRoleArn") {
+				x.FleetRoleArn = new(r.string())
+			}
+		case "GameServerContainerGroupDefinitionName":
+			if o.field(3, "GameServerContainerGroupDefinitionName") {
+				x.GameServerContainerGroupDefinitionName = new(r.string())
+			}
+		case "GameServerContainerGroupDefinitionArn":
+			if o.field(4, "GameServerContainerGroupDefinitionArn") {
+				x.GameServerContainerGroupDefinitionArn = new(r.string())
+			}
+		case "PerInstanceContainerGroupDefinitionName":
+			if o.field(5, "PerInstanceContainerGroupDefinitionName") {
+				x.PerInstanceContainerGroupDefinitionName = new(r.string())
+			}
+		case "PerInstanceContainerGroupDefinitionArn":
+			if o.field(6, "PerInstanceContainerGroupDefinitionArn") {
+				x.PerInstanceContainerGroupDefinitionArn = new(r.string())
+			}
+		case "InstanceConnectionPortRange":
+			if o.field(7, "InstanceConnectionPortRange") {
+				x.InstanceConnectionPortRange = new(ConnectionPortRange)
+				x.InstanceConnectionPortRange.decode(r)
+			}
+		case "InstanceInboundPermissions":
+			if o.field(8, "InstanceInboundPermissions") {
+				x.InstanceInboundPermissions = readIpPermissionsList(r)
+			}
+		case "GameServerContainerGroupsPerInstance":
+			if o.field(9, "GameServerContainerGroupsPerInstance") {
+				x.GameServerContainerGroupsPerInstance = new(r.int())
+			}
+		case "MaximumGameServerContainerGroupsPerInstance":
+			if o.field(10, "MaximumGameServerContainerGroupsPerInstance") {
+				x.MaximumGameServerContainerGroupsPerInstance = new(r.int())
+			}
+		case "InstanceType":
+			if o.field(11, "InstanceType") {
+				x.InstanceType = new(r.string())
+			}
+		case "BillingType":
+			if o.field(12, "BillingType") {
+				x.BillingType = new(r.string())
+			}
+		case "Description":
+			if o.field(13, "Description") {
+				x.Description = new(r.string())
+			}
+		case "CreationTime":
+			if o.field(14, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "MetricGroups":
+			if o.field(15, "MetricGroups") {
+				x.MetricGroups = readMetricGroupList(r)
+			}
+		case "NewGameSessionProtectionPolicy":
+			if o.field(16, "NewGameSessionProtectionPolicy") {
+				x.NewGameSessionProtectionPolicy = new(r.string())
+			}
+		case "GameSessionCreationLimitPolicy":
+			if o.field(17, "GameSessionCreationLimitPolicy") {
+				x.GameSessionCreationLimitPolicy = new(GameSessionCreationLimitPolicy)
+				x.GameSessionCreationLimitPolicy.decode(r)
+			}
+		case "Status":
+			if o.field(18, "Status") {
+				x.Status = new(r.string())
+			}
+		case "DeploymentDetails":
+			if o.field(19, "DeploymentDetails") {
+				x.DeploymentDetails = new(DeploymentDetails)
+				x.DeploymentDetails.decode(r)
+			}
+		case "LogConfiguration":
+			if o.field(20, "LogConfiguration") {
+				x.LogConfiguration = new(LogConfiguration)
+				x.LogConfiguration.decode(r)
+			}
+		case "LocationAttributes":
+			if o.field(21, "LocationAttributes") {
+				x.LocationAttributes = readContainerFleetLocationAttributesList(r)
+			}
+		case "PlayerGatewayMode":
+			if o.field(22, "PlayerGatewayMode") {
+				x.PlayerGatewayMode = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ContainerFleetLocationAttributes) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Location":
+			if o.field(0, "Location") {
+				x.Location = new(r.string())
+			}
+		case "Status":
+			if o.field(1, "Status") {
+				x.Status = new(r.string())
+			}
+		case "PlayerGatewayStatus":
+			if o.field(2, "PlayerGatewayStatus") {
+				x.PlayerGatewayStatus = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ContainerGroupDefinition) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerGroupDefinitionArn":
+			if o.field(0, "ContainerGroupDefinitionArn") {
+				x.ContainerGroupDefinitionArn = new(r.string())
+			}
+		case "CreationTime":
+			if o.field(1, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "OperatingSystem":
+			if o.field(2, "OperatingSystem") {
+				x.OperatingSystem = new(r.string())
+			}
+		case "Name":
+			if o.field(3, "Name") {
+				x.Name = r.string()
+			}
+		case "ContainerGroupType":
+			if o.field(4, "ContainerGroupType") {
+				x.ContainerGroupType = new(r.string())
+			}
+		case "TotalMemoryLimitMebibytes":
+			if o.field(5, "TotalMemoryLimitMebibytes") {
+				x.TotalMemoryLimitMebibytes = new(r.int())
+			}
+		case "TotalVcpuLimit":
+			if o.field(6, "TotalVcpuLimit") {
+				x.TotalVcpuLimit = new(r.float64())
+			}
+		case "GameServerContainerDefinition":
+			if o.field(7, "GameServerContainerDefinition") {
+				x.GameServerContainerDefinition = new(GameServerContainerDefinition)
+				x.GameServerContainerDefinition.decode(r)
+			}
+		case "SupportContainerDefinitions":
+			if o.field(8, "SupportContainerDefinitions") {
+				x.SupportContainerDefinitions = readSupportContainerDefinitionList(r)
+			}
+		case "VersionNumber":
+			if o.field(9, "VersionNumber") {
+				x.VersionNumber = new(r.int())
+			}
+		case "VersionDescription":
+			if o.field(10, "VersionDescription") {
+				x.VersionDescription = new(r.string())
+			}
+		case "Status":
+			if o.field(11, "Status") {
+				x.Status = new(r.string())
+			}
+		case "StatusReason":
+			if o.field(12, "StatusReason") {
+				x.StatusReason = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(3, "Name")
+}
+
+func (x *ContainerGroupPortMapping) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerName":
+			if o.field(0, "ContainerName") {
+				x.ContainerName = new(r.string())
+			}
+		case "ContainerRuntimeId":
+			if o.field(1, "ContainerRuntimeId") {
+				x.ContainerRuntimeId = new(r.string())
+			}
+		case "ContainerPortMappings":
+			if o.field(2, "ContainerPortMappings") {
+				x.ContainerPortMappings = readContainerPortMappingList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ContainerHealthCheck) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Command":
+			if o.field(0, "Command") {
+				x.Command = readContainerCommandStringList(r)
+			}
+		case "Interval":
+			if o.field(1, "Interval") {
+				x.Interval = new(r.int())
+			}
+		case "Retries":
+			if o.field(2, "Retries") {
+				x.Retries = new(r.int())
+			}
+		case "StartPeriod":
+			if o.field(3, "StartPeriod") {
+				x.StartPeriod = new(r.int())
+			}
+		case "Timeout":
+			if o.field(4, "Timeout") {
+				x.Timeout = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Command")
+}
+
+func (x *ContainerIdentifier) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerName":
+			if o.field(0, "ContainerName") {
+				x.ContainerName = new(r.string())
+			}
+		case "ContainerRuntimeId":
+			if o.field(1, "ContainerRuntimeId") {
+				x.ContainerRuntimeId = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ContainerMountPoint) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "InstancePath":
+			if o.field(0, "InstancePath") {
+				x.InstancePath = r.string()
+			}
+		case "ContainerPath":
+			if o.field(1, "ContainerPath") {
+				x.ContainerPath = new(r.string())
+			}
+		case "AccessLevel":
+			if o.field(2, "AccessLevel") {
+				x.AccessLevel = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "InstancePath")
+}
+
+func (x *ContainerPortConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerPortRanges":
+			if o.field(0, "ContainerPortRanges") {
+				x.ContainerPortRanges = readContainerPortRangeList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "ContainerPortRanges")
+}
+
+func (x *ContainerPortMapping) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerPort":
+			if o.field(0, "ContainerPort") {
+				x.ContainerPort = new(r.int())
+			}
+		case "ConnectionPort":
+			if o.field(1, "ConnectionPort") {
+				x.ConnectionPort = new(r.int())
+			}
+		case "Protocol":
+			if o.field(2, "Protocol") {
+				x.Protocol = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ContainerPortRange) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FromPort":
+			if o.field(0, "FromPort") {
+				x.FromPort = r.int()
+			}
+		case "ToPort":
+			if o.field(1, "ToPort") {
+				x.ToPort = r.int()
+			}
+		case "Protocol":
+			if o.field(2, "Protocol") {
+				x.Protocol = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FromPort")
+	o.need(1, "ToPort")
+	o.need(2, "Protocol")
+}
+
+func (x *CreateAliasInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "Description":
+			if o.field(1, "Description") {
+				x.Description = new(r.string())
+			}
+		case "RoutingStrategy":
+			if o.field(2, "RoutingStrategy") {
+				x.RoutingStrategy = new(RoutingStrategy)
+				x.RoutingStrategy.decode(r)
+			}
+		case "Tags":
+			if o.field(3, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+	o.need(2, "RoutingStrategy")
+}
+
+func (x *CreateAliasOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Alias":
+			if o.field(0, "Alias") {
+				x.Alias = new(Alias)
+				x.Alias.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateBuildInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = new(r.string())
+			}
+		case "Version":
+			if o.field(1, "Version") {
+				x.Version = new(r.string())
+			}
+		case "StorageLocation":
+			if o.field(2, "StorageLocation") {
+				x.StorageLocation = new(S3Location)
+				x.StorageLocation.decode(r)
+			}
+		case "OperatingSystem":
+			if o.field(3, "OperatingSystem") {
+				x.OperatingSystem = new(r.string())
+			}
+		case "Tags":
+			if o.field(4, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		case "ServerSdkVersion":
+			if o.field(5, "ServerSdkVersion") {
+				x.ServerSdkVersion = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateBuildOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Build":
+			if o.field(0, "Build") {
+				x.Build = new(Build)
+				x.Build.decode(r)
+			}
+		case "UploadCredentials":
+			if o.field(1, "UploadCredentials") {
+				x.UploadCredentials = new(AwsCredentials)
+				x.UploadCredentials.decode(r)
+			}
+		case "StorageLocation":
+			if o.field(2, "StorageLocation") {
+				x.StorageLocation = new(S3Location)
+				x.StorageLocation.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateContainerFleetInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetRoleArn":
+			if o.field(0, "FleetRoleArn") {
+				x.FleetRoleArn = r.string()
+			}
+		case "Description":
+			if o.field(1, "Description") {
+				x.Description = new(r.string())
+			}
+		case "GameServerContainerGroupDefinitionName":
+			if o.field(2, "GameServerContainerGroupDefinitionName") {
+				x.GameServerContainerGroupDefinitionName = new(r.string())
+			}
+		case "PerInstanceContainerGroupDefinitionName":
+			if o.field(3, "PerInstanceContainerGroupDefinitionName") {
+				x.PerInstanceContainerGroupDefinitionName = new(r.string())
+			}
+		case "InstanceConnectionPortRange":
+			if o.field(4, "InstanceConnectionPortRange") {
+				x.InstanceConnectionPortRange = new(ConnectionPortRange)
+				x.InstanceConnectionPortRange.decode(r)
+			}
+		case "InstanceInboundPermissions":
+			if o.field(5, "InstanceInboundPermissions") {
+				x.InstanceInboundPermissions = readIpPermissionsList(r)
+			}
+		case "GameServerContainerGroupsPerInstance":
+			if o.field(6, "GameServerContainerGroupsPerInstance") {
+				x.GameServerContainerGroupsPerInstance = new(r.int())
+			}
+		case "InstanceType":
+			if o.field(7, "InstanceType") {
+				x.InstanceType = new(r.string())
+			}
+		case "BillingType":
+			if o.field(8, "BillingType") {
+				x.BillingType = new(r.string())
+			}
+		case "Locations":
+			if o.field(9, "Locations") {
+				x.Locations = readLocationConfigurationList(r)
+			}
+		case "MetricGroups":
+			if o.field(10, "MetricGroups") {
+				x.MetricGroups = readMetricGroupList(r)
+			}
+		case "NewGameSessionProtectionPolicy":
+			if o.field(11, "NewGameSessionProtectionPolicy") {
+				x.NewGameSessionProtectionPolicy = new(r.string())
+			}
+		case "GameSessionCreationLimitPolicy":
+			if o.field(12, "GameSessionCreationLimitPolicy") {
+				x.GameSessionCreationLimitPolicy = new(GameSessionCreationLimitPolicy)
+				x.GameSessionCreationLimitPolicy.decode(r)
+			}
+		case "LogConfiguration":
+			if o.field(13, "LogConfiguration") {
+				x.LogConfiguration = new(LogConfiguration)
+				x.LogConfiguration.decode(r)
+			}
+		case "Tags":
+			if o.field(14, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		case "PlayerGatewayMode":
+			if o.field(15, "PlayerGatewayMode") {
+				x.PlayerGatewayMode = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetRoleArn")
+}
+
+func (x *CreateContainerFleetOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerFleet":
+			if o.field(0, "ContainerFleet") {
+				x.ContainerFleet = new(ContainerFleet)
+				x.ContainerFleet.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateContainerGroupDefinitionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "ContainerGroupType":
+			if o.field(1, "ContainerGroupType") {
+				x.ContainerGroupType = new(r.string())
+			}
+		case "TotalMemoryLimitMebibytes":
+			if o.field(2, "TotalMemoryLimitMebibytes") {
+				x.TotalMemoryLimitMebibytes = r.int()
+			}
+		case "TotalVcpuLimit":
+			if o.field(3, "TotalVcpuLimit") {
+				x.TotalVcpuLimit = r.float64()
+			}
+		case "GameServerContainerDefinition":
+			if o.field(4, "GameServerContainerDefinition") {
+				x.GameServerContainerDefinition = new(GameServerContainerDefinitionInput)
+				x.GameServerContainerDefinition.decode(r)
+			}
+		case "SupportContainerDefinitions":
+			if o.field(5, "SupportContainerDefinitions") {
+				x.SupportContainerDefinitions = readSupportContainerDefinitionInputList(r)
+			}
+		case "OperatingSystem":
+			if o.field(6, "OperatingSystem") {
+				x.OperatingSystem = r.string()
+			}
+		case "VersionDescription":
+			if o.field(7, "VersionDescription") {
+				x.VersionDescription = new(r.string())
+			}
+		case "Tags":
+			if o.field(8, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+	o.need(2, "TotalMemoryLimitMebibytes")
+	o.need(3, "TotalVcpuLimit")
+	o.need(6, "OperatingSystem")
+}
+
+func (x *CreateContainerGroupDefinitionOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerGroupDefinition":
+			if o.field(0, "ContainerGroupDefinition") {
+				x.ContainerGroupDefinition = new(ContainerGroupDefinition)
+				x.ContainerGroupDefinition.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateFleetInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "Description":
+			if o.field(1, "Description") {
+				x.Description = new(r.string())
+			}
+		case "BuildId":
+			if o.field(2, "BuildId") {
+				x.BuildId = new(r.string())
+			}
+		case "ScriptId":
+			if o.field(3, "ScriptId") {
+				x.ScriptId = new(r.string())
+			}
+		case "ServerLaunchPath":
+			if o.field(4, "ServerLaunchPath") {
+				x.ServerLaunchPath = new(r.string())
+			}
+		case "ServerLaunchParameters":
+			if o.field(5, "ServerLaunchParameters") {
+				x.ServerLaunchParameters = new(r.string())
+			}
+		case "LogPaths":
+			if o.field(6, "LogPaths") {
+				x.LogPaths = readStringList(r)
+			}
+		case "EC2InstanceType":
+			if o.field(7, "EC2InstanceType") {
+				x.EC2InstanceType = new(r.string())
+			}
+		case "EC2InboundPermissions":
+			if o.field(8, "EC2InboundPermissions") {
+				x.EC2InboundPermissions = readIpPermissionsList(r)
+			}
+		case "NewGameSessionProtectionPolicy":
+			if o.field(9, "NewGameSessionProtectionPolicy") {
+				x.NewGameSessionProtectionPolicy = new(r.string())
+			}
+		case "RuntimeConfiguration":
+			if o.field(10, "RuntimeConfiguration") {
+				x.RuntimeConfiguration = new(RuntimeConfiguration)
+				x.RuntimeConfiguration.decode(r)
+			}
+		case "ResourceCreationLimitPolicy":
+			if o.field(11, "ResourceCreationLimitPolicy") {
+				x.ResourceCreationLimitPolicy = new(ResourceCreationLimitPolicy)
+				x.ResourceCreationLimitPolicy.decode(r)
+			}
+		case "MetricGroups":
+			if o.field(12, "MetricGroups") {
+				x.MetricGroups = readMetricGroupList(r)
+			}
+		case "PeerVpcAwsAccountId":
+			if o.field(13, "PeerVpcAwsAccountId") {
+				x.PeerVpcAwsAccountId = new(r.string())
+			}
+		case "PeerVpcId":
+			if o.field(14, "PeerVpcId") {
+				x.PeerVpcId = new(r.string())
+			}
+		case "FleetType":
+			if o.field(15, "FleetType") {
+				x.FleetType = new(r.string())
+			}
+		case "InstanceRoleArn":
+			if o.field(16, "InstanceRoleArn") {
+				x.InstanceRoleArn = new(r.string())
+			}
+		case "CertificateConfiguration":
+			if o.field(17, "CertificateConfiguration") {
+				x.CertificateConfiguration = new(CertificateConfiguration)
+				x.CertificateConfiguration.decode(r)
+			}
+		case "Locations":
+			if o.field(18, "Locations") {
+				x.Locations = readLocationConfigurationList(r)
+			}
+		case "Tags":
+			if o.field(19, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		case "ComputeType":
+			if o.field(20, "ComputeType") {
+				x.ComputeType = new(r.string())
+			}
+		case "AnywhereConfiguration":
+			if o.field(21, "AnywhereConfiguration") {
+				x.AnywhereConfiguration = new(AnywhereConfiguration)
+				x.AnywhereConfiguration.decode(r)
+			}
+		case "InstanceRoleCredentialsProvider":
+			if o.field(22, "InstanceRoleCredentialsProvider") {
+				x.InstanceRoleCredentialsProvider = new(r.string())
+			}
+		case "PlayerGatewayMode":
+			if o.field(23, "PlayerGatewayMode") {
+				x.PlayerGatewayMode = new(r.string())
+			}
+		case "PlayerGatewayConfiguration":
+			if o.field(24, "PlayerGatewayConfiguration") {
+				x.PlayerGatewayConfiguration = new(PlayerGatewayConfiguration)
+				x.PlayerGatewayConfiguration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+}
+
+func (x *CreateFleetLocationsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "Locations":
+			if o.field(1, "Locations") {
+				x.Locations = readLocationConfigurationList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "Locations")
+}
+
+func (x *CreateFleetLocationsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "LocationStates":
+			if o.field(2, "LocationStates") {
+				x.LocationStates = readLocationStateList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateFleetOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetAttributes":
+			if o.field(0, "FleetAttributes") {
+				x.FleetAttributes = new(FleetAttributes)
+				x.FleetAttributes.decode(r)
+			}
+		case "LocationStates":
+			if o.field(1, "LocationStates") {
+				x.LocationStates = readLocationStateList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateGameServerGroupInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		case "RoleArn":
+			if o.field(1, "RoleArn") {
+				x.RoleArn = r.string()
+			}
+		case "MinSize":
+			if o.field(2, "MinSize") {
+				x.MinSize = r.int()
+			}
+		case "MaxSize":
+			if o.field(3, "MaxSize") {
+				x.MaxSize = r.int()
+			}
+		case "LaunchTemplate":
+			if o.field(4, "LaunchTemplate") {
+				x.LaunchTemplate = new(LaunchTemplateSpecification)
+				x.LaunchTemplate.decode(r)
+			}
+		case "InstanceDefinitions":
+			if o.field(5, "InstanceDefinitions") {
+				x.InstanceDefinitions = readInstanceDefinitions(r)
+			}
+		case "AutoScalingPolicy":
+			if o.field(6, "AutoScalingPolicy") {
+				x.AutoScalingPolicy = new(GameServerGroupAutoScalingPolicy)
+				x.AutoScalingPolicy.decode(r)
+			}
+		case "BalancingStrategy":
+			if o.field(7, "BalancingStrategy") {
+				x.BalancingStrategy = new(r.string())
+			}
+		case "GameServerProtectionPolicy":
+			if o.field(8, "GameServerProtectionPolicy") {
+				x.GameServerProtectionPolicy = new(r.string())
+			}
+		case "VpcSubnets":
+			if o.field(9, "VpcSubnets") {
+				x.VpcSubnets = readVpcSubnets(r)
+			}
+		case "Tags":
+			if o.field(10, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+	o.need(1, "RoleArn")
+	o.need(2, "MinSize")
+	o.need(3, "MaxSize")
+	o.need(4, "LaunchTemplate")
+	o.need(5, "InstanceDefinitions")
+}
+
+func (x *CreateGameServerGroupOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroup":
+			if o.field(0, "GameServerGroup") {
+				x.GameServerGroup = new(GameServerGroup)
+				x.GameServerGroup.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateGameSessionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "AliasId":
+			if o.field(1, "AliasId") {
+				x.AliasId = new(r.string())
+			}
+		case "MaximumPlayerSessionCount":
+			if o.field(2, "MaximumPlayerSessionCount") {
+				x.MaximumPlayerSessionCount = r.int()
+			}
+		case "Name":
+			if o.field(3, "Name") {
+				x.Name = new(r.string())
+			}
+		case "GameProperties":
+			if o.field(4, "GameProperties") {
+				x.GameProperties = readGamePropertyList(r)
+			}
+		case "CreatorId":
+			if o.field(5, "CreatorId") {
+				x.CreatorId = new(r.string())
+			}
+		case "GameSessionId":
+			if o.field(6, "GameSessionId") {
+				x.GameSessionId = new(r.string())
+			}
+		case "IdempotencyToken":
+			if o.field(7, "IdempotencyToken") {
+				x.IdempotencyToken = new(r.string())
+			}
+		case "GameSessionData":
+			if o.field(8, "GameSessionData") {
+				x.GameSessionData = new(r.string())
+			}
+		case "Location":
+			if o.field(9, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(2, "MaximumPlayerSessionCount")
+}
+
+func (x *CreateGameSessionOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSession":
+			if o.field(0, "GameSession") {
+				x.GameSession = new(GameSession)
+				x.GameSession.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateGameSessionQueueInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "TimeoutInSeconds":
+			if o.field(1, "TimeoutInSeconds") {
+				x.TimeoutInSeconds = new(r.int())
+			}
+		case "PlayerLatencyPolicies":
+			if o.field(2, "PlayerLatencyPolicies") {
+				x.PlayerLatencyPolicies = readPlayerLatencyPolicyList(r)
+			}
+		case "Destinations":
+			if o.field(3, "Destinations") {
+				x.Destinations = readGameSessionQueueDestinationList(r)
+			}
+		case "FilterConfiguration":
+			if o.field(4, "FilterConfiguration") {
+				x.FilterConfiguration = new(FilterConfiguration)
+				x.FilterConfiguration.decode(r)
+			}
+		case "PriorityConfiguration":
+			if o.field(5, "PriorityConfiguration") {
+				x.PriorityConfiguration = new(PriorityConfiguration)
+				x.PriorityConfiguration.decode(r)
+			}
+		case "CustomEventData":
+			if o.field(6, "CustomEventData") {
+				x.CustomEventData = new(r.string())
+			}
+		case "NotificationTarget":
+			if o.field(7, "NotificationTarget") {
+				x.NotificationTarget = new(r.string())
+			}
+		case "Tags":
+			if o.field(8, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+}
+
+func (x *CreateGameSessionQueueOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionQueue":
+			if o.field(0, "GameSessionQueue") {
+				x.GameSessionQueue = new(GameSessionQueue)
+				x.GameSessionQueue.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateLocationInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "LocationName":
+			if o.field(0, "LocationName") {
+				x.LocationName = r.string()
+			}
+		case "Tags":
+			if o.field(1, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "LocationName")
+}
+
+func (x *CreateLocationOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Location":
+			if o.field(0, "Location") {
+				x.Location = new(LocationModel)
+				x.Location.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateMatchmakingConfigurationInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "Description":
+			if o.field(1, "Description") {
+				x.Description = new(r.string())
+			}
+		case "GameSessionQueueArns":
+			if o.field(2, "GameSessionQueueArns") {
+				x.GameSessionQueueArns = readQueueArnsList(r)
+			}
+		case "RequestTimeoutSeconds":
+			if o.field(3, "RequestTimeoutSeconds") {
+				x.RequestTimeoutSeconds = r.int()
+			}
+		case "AcceptanceTimeoutSeconds":
+			if o.field(4, "AcceptanceTimeoutSeconds") {
+				x.AcceptanceTimeoutSeconds = new(r.int())
+			}
+		case "AcceptanceRequired":
+			if o.field(5, "AcceptanceRequired") {
+				x.AcceptanceRequired = r.bool()
+			}
+		case "RuleSetName":
+			if o.field(6, "RuleSetName") {
+				x.RuleSetName = r.string()
+			}
+		case "NotificationTarget":
+			if o.field(7, "NotificationTarget") {
+				x.NotificationTarget = new(r.string())
+			}
+		case "AdditionalPlayerCount":
+			if o.field(8, "AdditionalPlayerCount") {
+				x.AdditionalPlayerCount = new(r.int())
+			}
+		case "CustomEventData":
+			if o.field(9, "CustomEventData") {
+				x.CustomEventData = new(r.string())
+			}
+		case "GameProperties":
+			if o.field(10, "GameProperties") {
+				x.GameProperties = readGamePropertyList(r)
+			}
+		case "GameSessionData":
+			if o.field(11, "GameSessionData") {
+				x.GameSessionData = new(r.string())
+			}
+		case "BackfillMode":
+			if o.field(12, "BackfillMode") {
+				x.BackfillMode = new(r.string())
+			}
+		case "FlexMatchMode":
+			if o.field(13, "FlexMatchMode") {
+				x.FlexMatchMode = new(r.string())
+			}
+		case "Tags":
+			if o.field(14, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+	o.need(3, "RequestTimeoutSeconds")
+	o.need(5, "AcceptanceRequired")
+	o.need(6, "RuleSetName")
+}
+
+func (x *CreateMatchmakingConfigurationOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Configuration":
+			if o.field(0, "Configuration") {
+				x.Configuration = new(MatchmakingConfiguration)
+				x.Configuration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateMatchmakingRuleSetInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "RuleSetBody":
+			if o.field(1, "RuleSetBody") {
+				x.RuleSetBody = r.string()
+			}
+		case "Tags":
+			if o.field(2, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+	o.need(1, "RuleSetBody")
+}
+
+func (x *CreateMatchmakingRuleSetOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "RuleSet":
+			if o.field(0, "RuleSet") {
+				x.RuleSet = new(MatchmakingRuleSet)
+				x.RuleSet.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "RuleSet")
+}
+
+func (x *CreatePlayerSessionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionId":
+			if o.field(0, "GameSessionId") {
+				x.GameSessionId = r.string()
+			}
+		case "PlayerId":
+			if o.field(1, "PlayerId") {
+				x.PlayerId = r.string()
+			}
+		case "PlayerData":
+			if o.field(2, "PlayerData") {
+				x.PlayerData = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameSessionId")
+	o.need(1, "PlayerId")
+}
+
+func (x *CreatePlayerSessionOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlayerSession":
+			if o.field(0, "PlayerSession") {
+				x.PlayerSession = new(PlayerSession)
+				x.PlayerSession.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreatePlayerSessionsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionId":
+			if o.field(0, "GameSessionId") {
+				x.GameSessionId = r.string()
+			}
+		case "PlayerIds":
+			if o.field(1, "PlayerIds") {
+				x.PlayerIds = readPlayerIdList(r)
+			}
+		case "PlayerDataMap":
+			if o.field(2, "PlayerDataMap") {
+				x.PlayerDataMap = readPlayerDataMap(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameSessionId")
+	o.need(1, "PlayerIds")
+}
+
+func (x *CreatePlayerSessionsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlayerSessions":
+			if o.field(0, "PlayerSessions") {
+				x.PlayerSessions = readPlayerSessionList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateScriptInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = new(r.string())
+			}
+		case "Version":
+			if o.field(1, "Version") {
+				x.Version = new(r.string())
+			}
+		case "StorageLocation":
+			if o.field(2, "StorageLocation") {
+				x.StorageLocation = new(S3Location)
+				x.StorageLocation.decode(r)
+			}
+		case "ZipFile":
+			if o.field(3, "ZipFile") {
+				x.ZipFile = r.blob()
+			}
+		case "Tags":
+			if o.field(4, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		case "NodeJsVersion":
+			if o.field(5, "NodeJsVersion") {
+				x.NodeJsVersion = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateScriptOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Script":
+			if o.field(0, "Script") {
+				x.Script = new(Script)
+				x.Script.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateVpcPeeringAuthorizationInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameLiftAwsAccountId":
+			if o.field(0, "GameLiftAwsAccountId") {
+				x.GameLiftAwsAccountId = r.string()
+			}
+		case "PeerVpcId":
+			if o.field(1, "PeerVpcId") {
+				x.PeerVpcId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameLiftAwsAccountId")
+	o.need(1, "PeerVpcId")
+}
+
+func (x *CreateVpcPeeringAuthorizationOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "VpcPeeringAuthorization":
+			if o.field(0, "VpcPeeringAuthorization") {
+				x.VpcPeeringAuthorization = new(VpcPeeringAuthorization)
+				x.VpcPeeringAuthorization.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateVpcPeeringConnectionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "PeerVpcAwsAccountId":
+			if o.field(1, "PeerVpcAwsAccountId") {
+				x.PeerVpcAwsAccountId = r.string()
+			}
+		case "PeerVpcId":
+			if o.field(2, "PeerVpcId") {
+				x.PeerVpcId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "PeerVpcAwsAccountId")
+	o.need(2, "PeerVpcId")
+}
+
+func (x *CreateVpcPeeringConnectionOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteAliasInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "AliasId":
+			if o.field(0, "AliasId") {
+				x.AliasId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "AliasId")
+}
+
+func (x *DeleteAliasOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteBuildInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "BuildId":
+			if o.field(0, "BuildId") {
+				x.BuildId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "BuildId")
+}
+
+func (x *DeleteBuildOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteContainerFleetInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *DeleteContainerFleetOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteContainerGroupDefinitionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "VersionNumber":
+			if o.field(1, "VersionNumber") {
+				x.VersionNumber = new(r.int())
+			}
+		case "VersionCountToRetain":
+			if o.field(2, "VersionCountToRetain") {
+				x.VersionCountToRetain = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+}
+
+func (x *DeleteContainerGroupDefinitionOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteFleetInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *DeleteFleetLocationsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "Locations":
+			if o.field(1, "Locations") {
+				x.Locations = readLocationList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "Locations")
+}
+
+func (x *DeleteFleetLocationsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "LocationStates":
+			if o.field(2, "LocationStates") {
+				x.LocationStates = readLocationStateList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteFleetOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteGameServerGroupInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		case "DeleteOption":
+			if o.field(1, "DeleteOption") {
+				x.DeleteOption = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+}
+
+func (x *DeleteGameServerGroupOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroup":
+			if o.field(0, "GameServerGroup") {
+				x.GameServerGroup = new(GameServerGroup)
+				x.GameServerGroup.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteGameSessionQueueInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+}
+
+func (x *DeleteGameSessionQueueOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteLocationInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "LocationName":
+			if o.field(0, "LocationName") {
+				x.LocationName = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "LocationName")
+}
+
+func (x *DeleteLocationOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteMatchmakingConfigurationInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+}
+
+func (x *DeleteMatchmakingConfigurationOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteMatchmakingRuleSetInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+}
+
+func (x *DeleteMatchmakingRuleSetOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteScalingPolicyInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "FleetId":
+			if o.field(1, "FleetId") {
+				x.FleetId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+	o.need(1, "FleetId")
+}
+
+func (x *DeleteScalingPolicyOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteScriptInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ScriptId":
+			if o.field(0, "ScriptId") {
+				x.ScriptId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "ScriptId")
+}
+
+func (x *DeleteScriptOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteVpcPeeringAuthorizationInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameLiftAwsAccountId":
+			if o.field(0, "GameLiftAwsAccountId") {
+				x.GameLiftAwsAccountId = r.string()
+			}
+		case "PeerVpcId":
+			if o.field(1, "PeerVpcId") {
+				x.PeerVpcId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameLiftAwsAccountId")
+	o.need(1, "PeerVpcId")
+}
+
+func (x *DeleteVpcPeeringAuthorizationOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeleteVpcPeeringConnectionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "VpcPeeringConnectionId":
+			if o.field(1, "VpcPeeringConnectionId") {
+				x.VpcPeeringConnectionId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "VpcPeeringConnectionId")
+}
+
+func (x *DeleteVpcPeeringConnectionOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeploymentConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ProtectionStrategy":
+			if o.field(0, "ProtectionStrategy") {
+				x.ProtectionStrategy = new(r.string())
+			}
+		case "MinimumHealthyPercentage":
+			if o.field(1, "MinimumHealthyPercentage") {
+				x.MinimumHealthyPercentage = new(r.int())
+			}
+		case "ImpairmentStrategy":
+			if o.field(2, "ImpairmentStrategy") {
+				x.ImpairmentStrategy = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeploymentDetails) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "LatestDeploymentId":
+			if o.field(0, "LatestDeploymentId") {
+				x.LatestDeploymentId = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeregisterComputeInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "ComputeName":
+			if o.field(1, "ComputeName") {
+				x.ComputeName = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "ComputeName")
+}
+
+func (x *DeregisterComputeOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DeregisterGameServerInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		case "GameServerId":
+			if o.field(1, "GameServerId") {
+				x.GameServerId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+	o.need(1, "GameServerId")
+}
+
+func (x *DeregisterGameServerOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeAliasInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "AliasId":
+			if o.field(0, "AliasId") {
+				x.AliasId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "AliasId")
+}
+
+func (x *DescribeAliasOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Alias":
+			if o.field(0, "Alias") {
+				x.Alias = new(Alias)
+				x.Alias.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeBuildInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "BuildId":
+			if o.field(0, "BuildId") {
+				x.BuildId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "BuildId")
+}
+
+func (x *DescribeBuildOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Build":
+			if o.field(0, "Build") {
+				x.Build = new(Build)
+				x.Build.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeComputeInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "ComputeName":
+			if o.field(1, "ComputeName") {
+				x.ComputeName = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "ComputeName")
+}
+
+func (x *DescribeComputeOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Compute":
+			if o.field(0, "Compute") {
+				x.Compute = new(Compute)
+				x.Compute.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeContainerFleetInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *DescribeContainerFleetOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerFleet":
+			if o.field(0, "ContainerFleet") {
+				x.ContainerFleet = new(ContainerFleet)
+				x.ContainerFleet.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeContainerGroupDefinitionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "VersionNumber":
+			if o.field(1, "VersionNumber") {
+				x.VersionNumber = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+}
+
+func (x *DescribeContainerGroupDefinitionOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerGroupDefinition":
+			if o.field(0, "ContainerGroupDefinition") {
+				x.ContainerGroupDefinition = new(ContainerGroupDefinition)
+				x.ContainerGroupDefinition.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeContainerGroupPortMappingsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "ContainerGroupType":
+			if o.field(1, "ContainerGroupType") {
+				x.ContainerGroupType = r.string()
+			}
+		case "ComputeName":
+			if o.field(2, "ComputeName") {
+				x.ComputeName = new(r.string())
+			}
+		case "InstanceId":
+			if o.field(3, "InstanceId") {
+				x.InstanceId = new(r.string())
+			}
+		case "ContainerName":
+			if o.field(4, "ContainerName") {
+				x.ContainerName = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "ContainerGroupType")
+}
+
+func (x *DescribeContainerGroupPortMappingsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "Location":
+			if o.field(1, "Location") {
+				x.Location = new(r.string())
+			}
+		case "ContainerGroupDefinitionArn":
+			if o.field(2, "ContainerGroupDefinitionArn") {
+				x.ContainerGroupDefinitionArn = new(r.string())
+			}
+		case "ContainerGroupType":
+			if o.field(3, "ContainerGroupType") {
+				x.ContainerGroupType = new(r.string())
+			}
+		case "ComputeName":
+			if o.field(4, "ComputeName") {
+				x.ComputeName = new(r.string())
+			}
+		case "InstanceId":
+			if o.field(5, "InstanceId") {
+				x.InstanceId = new(r.string())
+			}
+		case "ContainerGroupPortMappings":
+			if o.field(6, "ContainerGroupPortMappings") {
+				x.ContainerGroupPortMappings = readContainerGroupPortMappingList(r)
+			}
+		case "FleetArn":
+			if o.field(7, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeEC2InstanceLimitsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "EC2InstanceType":
+			if o.field(0, "EC2InstanceType") {
+				x.EC2InstanceType = new(r.string())
+			}
+		case "Location":
+			if o.field(1, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeEC2InstanceLimitsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "EC2InstanceLimits":
+			if o.field(0, "EC2InstanceLimits") {
+				x.EC2InstanceLimits = readEC2InstanceLimitList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeFleetAttributesInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetIds":
+			if o.field(0, "FleetIds") {
+				x.FleetIds = readFleetIdOrArnList(r)
+			}
+		case "Limit":
+			if o.field(1, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(2, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeFleetAttributesOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetAttributes":
+			if o.field(0, "FleetAttributes") {
+				x.FleetAttributes = readFleetAttributesList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeFleetCapacityInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetIds":
+			if o.field(0, "FleetIds") {
+				x.FleetIds = readFleetIdOrArnList(r)
+			}
+		case "Limit":
+			if o.field(1, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(2, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeFleetCapacityOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetCapacity":
+			if o.field(0, "FleetCapacity") {
+				x.FleetCapacity = readFleetCapacityList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeFleetDeploymentInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "DeploymentId":
+			if o.field(1, "DeploymentId") {
+				x.DeploymentId = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *DescribeFleetDeploymentOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetDeployment":
+			if o.field(0, "FleetDeployment") {
+				x.FleetDeployment = new(FleetDeployment)
+				x.FleetDeployment.decode(r)
+			}
+		case "LocationalDeployments":
+			if o.field(1, "LocationalDeployments") {
+				x.LocationalDeployments = readLocationalDeployments(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeFleetEventsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "StartTime":
+			if o.field(1, "StartTime") {
+				x.StartTime = r.time()
+			}
+		case "EndTime":
+			if o.field(2, "EndTime") {
+				x.EndTime = r.time()
+			}
+		case "Limit":
+			if o.field(3, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(4, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *DescribeFleetEventsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Events":
+			if o.field(0, "Events") {
+				x.Events = readEventList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeFleetLocationAttributesInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "Locations":
+			if o.field(1, "Locations") {
+				x.Locations = readLocationList(r)
+			}
+		case "Limit":
+			if o.field(2, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(3, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *DescribeFleetLocationAttributesOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "LocationAttributes":
+			if o.field(2, "LocationAttributes") {
+				x.LocationAttributes = readLocationAttributesList(r)
+			}
+		case "NextToken":
+			if o.field(3, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeFleetLocationCapacityInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "Location":
+			if o.field(1, "Location") {
+				x.Location = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "Location")
+}
+
+func (x *DescribeFleetLocationCapacityOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetCapacity":
+			if o.field(0, "FleetCapacity") {
+				x.FleetCapacity = new(FleetCapacity)
+				x.FleetCapacity.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeFleetLocationUtilizationInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "Location":
+			if o.field(1, "Location") {
+				x.Location = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "Location")
+}
+
+func (x *DescribeFleetLocationUtilizationOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetUtilization":
+			if o.field(0, "FleetUtilization") {
+				x.FleetUtilization = new(FleetUtilization)
+				x.FleetUtilization.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeFleetPortSettingsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "Location":
+			if o.field(1, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *DescribeFleetPortSettingsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "InboundPermissions":
+			if o.field(2, "InboundPermissions") {
+				x.InboundPermissions = readIpPermissionsList(r)
+			}
+		case "UpdateStatus":
+			if o.field(3, "UpdateStatus") {
+				x.UpdateStatus = new(r.string())
+			}
+		case "Location":
+			if o.field(4, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeFleetUtilizationInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetIds":
+			if o.field(0, "FleetIds") {
+				x.FleetIds = readFleetIdOrArnList(r)
+			}
+		case "Limit":
+			if o.field(1, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(2, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeFleetUtilizationOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetUtilization":
+			if o.field(0, "FleetUtilization") {
+				x.FleetUtilization = readFleetUtilizationList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeGameServerGroupInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+}
+
+func (x *DescribeGameServerGroupOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroup":
+			if o.field(0, "GameServerGroup") {
+				x.GameServerGroup = new(GameServerGroup)
+				x.GameServerGroup.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeGameServerInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		case "GameServerId":
+			if o.field(1, "GameServerId") {
+				x.GameServerId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+	o.need(1, "GameServerId")
+}
+
+func (x *DescribeGameServerInstancesInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		case "InstanceIds":
+			if o.field(1, "InstanceIds") {
+				x.InstanceIds = readGameServerInstanceIds(r)
+			}
+		case "Limit":
+			if o.field(2, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(3, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+}
+
+func (x *DescribeGameServerInstancesOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerInstances":
+			if o.field(0, "GameServerInstances") {
+				x.GameServerInstances = readGameServerInstances(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeGameServerOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServer":
+			if o.field(0, "GameServer") {
+				x.GameServer = new(GameServer)
+				x.GameServer.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeGameSessionDetailsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "GameSessionId":
+			if o.field(1, "GameSessionId") {
+				x.GameSessionId = new(r.string())
+			}
+		case "AliasId":
+			if o.field(2, "AliasId") {
+				x.AliasId = new(r.string())
+			}
+		case "Location":
+			if o.field(3, "Location") {
+				x.Location = new(r.string())
+			}
+		case "StatusFilter":
+			if o.field(4, "StatusFilter") {
+				x.StatusFilter = new(r.string())
+			}
+		case "Limit":
+			if o.field(5, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(6, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeGameSessionDetailsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionDetails":
+			if o.field(0, "GameSessionDetails") {
+				x.GameSessionDetails = readGameSessionDetailList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeGameSessionPlacementInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlacementId":
+			if o.field(0, "PlacementId") {
+				x.PlacementId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "PlacementId")
+}
+
+func (x *DescribeGameSessionPlacementOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionPlacement":
+			if o.field(0, "GameSessionPlacement") {
+				x.GameSessionPlacement = new(GameSessionPlacement)
+				x.GameSessionPlacement.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeGameSessionQueuesInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Names":
+			if o.field(0, "Names") {
+				x.Names = readGameSessionQueueNameOrArnList(r)
+			}
+		case "Limit":
+			if o.field(1, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(2, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeGameSessionQueuesOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionQueues":
+			if o.field(0, "GameSessionQueues") {
+				x.GameSessionQueues = readGameSessionQueueList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeGameSessionsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "GameSessionId":
+			if o.field(1, "GameSessionId") {
+				x.GameSessionId = new(r.string())
+			}
+		case "AliasId":
+			if o.field(2, "AliasId") {
+				x.AliasId = new(r.string())
+			}
+		case "Location":
+			if o.field(3, "Location") {
+				x.Location = new(r.string())
+			}
+		case "StatusFilter":
+			if o.field(4, "StatusFilter") {
+				x.StatusFilter = new(r.string())
+			}
+		case "Limit":
+			if o.field(5, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(6, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeGameSessionsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessions":
+			if o.field(0, "GameSessions") {
+				x.GameSessions = readGameSessionList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeInstancesInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "InstanceId":
+			if o.field(1, "InstanceId") {
+				x.InstanceId = new(r.string())
+			}
+		case "Limit":
+			if o.field(2, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(3, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		case "Location":
+			if o.field(4, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *DescribeInstancesOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Instances":
+			if o.field(0, "Instances") {
+				x.Instances = readInstanceList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeMatchmakingConfigurationsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Names":
+			if o.field(0, "Names") {
+				x.Names = readMatchmakingConfigurationNameList(r)
+			}
+		case "RuleSetName":
+			if o.field(1, "RuleSetName") {
+				x.RuleSetName = new(r.string())
+			}
+		case "Limit":
+			if o.field(2, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(3, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeMatchmakingConfigurationsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Configurations":
+			if o.field(0, "Configurations") {
+				x.Configurations = readMatchmakingConfigurationList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeMatchmakingInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "TicketIds":
+			if o.field(0, "TicketIds") {
+				x.TicketIds = readMatchmakingIdList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "TicketIds")
+}
+
+func (x *DescribeMatchmakingOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "TicketList":
+			if o.field(0, "TicketList") {
+				x.TicketList = readMatchmakingTicketList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeMatchmakingRuleSetsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Names":
+			if o.field(0, "Names") {
+				x.Names = readMatchmakingRuleSetNameList(r)
+			}
+		case "Limit":
+			if o.field(1, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(2, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeMatchmakingRuleSetsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "RuleSets":
+			if o.field(0, "RuleSets") {
+				x.RuleSets = readMatchmakingRuleSetList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "RuleSets")
+}
+
+func (x *DescribePlayerSessionsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionId":
+			if o.field(0, "GameSessionId") {
+				x.GameSessionId = new(r.string())
+			}
+		case "PlayerId":
+			if o.field(1, "PlayerId") {
+				x.PlayerId = new(r.string())
+			}
+		case "PlayerSessionId":
+			if o.field(2, "PlayerSessionId") {
+				x.PlayerSessionId = new(r.string())
+			}
+		case "PlayerSessionStatusFilter":
+			if o.field(3, "PlayerSessionStatusFilter") {
+				x.PlayerSessionStatusFilter = new(r.string())
+			}
+		case "Limit":
+			if o.field(4, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(5, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribePlayerSessionsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlayerSessions":
+			if o.field(0, "PlayerSessions") {
+				x.PlayerSessions = readPlayerSessionList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeRuntimeConfigurationInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *DescribeRuntimeConfigurationOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "RuntimeConfiguration":
+			if o.field(0, "RuntimeConfiguration") {
+				x.RuntimeConfiguration = new(RuntimeConfiguration)
+				x.RuntimeConfiguration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeScalingPoliciesInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "StatusFilter":
+			if o.field(1, "StatusFilter") {
+				x.StatusFilter = new(r.string())
+			}
+		case "Limit":
+			if o.field(2, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(3, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		case "Location":
+			if o.field(4, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *DescribeScalingPoliciesOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ScalingPolicies":
+			if o.field(0, "ScalingPolicies") {
+				x.ScalingPolicies = readScalingPolicyList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeScriptInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ScriptId":
+			if o.field(0, "ScriptId") {
+				x.ScriptId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "ScriptId")
+}
+
+func (x *DescribeScriptOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Script":
+			if o.field(0, "Script") {
+				x.Script = new(Script)
+				x.Script.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeVpcPeeringAuthorizationsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeVpcPeeringAuthorizationsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "VpcPeeringAuthorizations":
+			if o.field(0, "VpcPeeringAuthorizations") {
+				x.VpcPeeringAuthorizations = readVpcPeeringAuthorizationList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeVpcPeeringConnectionsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DescribeVpcPeeringConnectionsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "VpcPeeringConnections":
+			if o.field(0, "VpcPeeringConnections") {
+				x.VpcPeeringConnections = readVpcPeeringConnectionList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *DesiredPlayerSession) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlayerId":
+			if o.field(0, "PlayerId") {
+				x.PlayerId = new(r.string())
+			}
+		case "PlayerData":
+			if o.field(1, "PlayerData") {
+				x.PlayerData = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *EC2InstanceCounts) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "DESIRED":
+			if o.field(0, "DESIRED") {
+				x.DESIRED = new(r.int())
+			}
+		case "MINIMUM":
+			if o.field(1, "MINIMUM") {
+				x.MINIMUM = new(r.int())
+			}
+		case "MAXIMUM":
+			if o.field(2, "MAXIMUM") {
+				x.MAXIMUM = new(r.int())
+			}
+		case "PENDING":
+			if o.field(3, "PENDING") {
+				x.PENDING = new(r.int())
+			}
+		case "ACTIVE":
+			if o.field(4, "ACTIVE") {
+				x.ACTIVE = new(r.int())
+			}
+		case "IDLE":
+			if o.field(5, "IDLE") {
+				x.IDLE = new(r.int())
+			}
+		case "TERMINATING":
+			if o.field(6, "TERMINATING") {
+				x.TERMINATING = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *EC2InstanceLimit) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "EC2InstanceType":
+			if o.field(0, "EC2InstanceType") {
+				x.EC2InstanceType = new(r.string())
+			}
+		case "CurrentInstances":
+			if o.field(1, "CurrentInstances") {
+				x.CurrentInstances = new(r.int())
+			}
+		case "InstanceLimit":
+			if o.field(2, "InstanceLimit") {
+				x.InstanceLimit = new(r.int())
+			}
+		case "Location":
+			if o.field(3, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *Event) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "EventId":
+			if o.field(0, "EventId") {
+				x.EventId = new(r.string())
+			}
+		case "ResourceId":
+			if o.field(1, "ResourceId") {
+				x.ResourceId = new(r.string())
+			}
+		case "EventCode":
+			if o.field(2, "EventCode") {
+				x.EventCode = new(r.string())
+			}
+		case "Message":
+			if o.field(3, "Message") {
+				x.Message = new(r.string())
+			}
+		case "EventTime":
+			if o.field(4, "EventTime") {
+				x.EventTime = r.time()
+			}
+		case "PreSignedLogUrl":
+			if o.field(5, "PreSignedLogUrl") {
+				x.PreSignedLogUrl = new(r.string())
+			}
+		case "Count":
+			if o.field(6, "Count") {
+				x.Count = new(r.int64())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ExplainFleetInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *ExplainFleetOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "Status":
+			if o.field(1, "Status") {
+				x.Status = new(r.string())
+			}
+		case "Reasons":
+			if o.field(2, "Reasons") {
+				x.Reasons = readSentenceList(r)
+			}
+		case "Events":
+			if o.field(3, "Events") {
+				x.Events = readEventList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *FilterConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "AllowedLocations":
+			if o.field(0, "AllowedLocations") {
+				x.AllowedLocations = readLocationList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *FleetAttributes) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "FleetType":
+			if o.field(2, "FleetType") {
+				x.FleetType = new(r.string())
+			}
+		case "InstanceType":
+			if o.field(3, "InstanceType") {
+				x.InstanceType = new(r.string())
+			}
+		case "Description":
+			if o.field(4, "Description") {
+				x.Description = new(r.string())
+			}
+		case "Name":
+			if o.field(5, "Name") {
+				x.Name = new(r.string())
+			}
+		case "CreationTime":
+			if o.field(6, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "TerminationTime":
+			if o.field(7, "TerminationTime") {
+				x.TerminationTime = r.time()
+			}
+		case "Status":
+			if o.field(8, "Status") {
+				x.Status = new(r.string())
+			}
+		case "BuildId":
+			if o.field(9, "BuildId") {
+				x.BuildId = new(r.string())
+			}
+		case "BuildArn":
+			if o.field(10, "BuildArn") {
+				x.BuildArn = new(r.string())
+			}
+		case "ScriptId":
+			if o.field(11, "ScriptId") {
+				x.ScriptId = new(r.string())
+			}
+		case "ScriptArn":
+			if o.field(12, "ScriptArn") {
+				x.ScriptArn = new(r.string())
+			}
+		case "ServerLaunchPath":
+			if o.field(13, "ServerLaunchPath") {
+				x.ServerLaunchPath = new(r.string())
+			}
+		case "ServerLaunchParameters":
+			if o.field(14, "ServerLaunchParameters") {
+				x.ServerLaunchParameters = new(r.string())
+			}
+		case "LogPaths":
+			if o.field(15, "LogPaths") {
+				x.LogPaths = readStringList(r)
+			}
+		case "NewGameSessionProtectionPolicy":
+			if o.field(16, "NewGameSessionProtectionPolicy") {
+				x.NewGameSessionProtectionPolicy = new(r.string())
+			}
+		case "OperatingSystem":
+			if o.field(17, "OperatingSystem") {
+				x.OperatingSystem = new(r.string())
+			}
+		case "ResourceCreationLimitPolicy":
+			if o.field(18, "ResourceCreationLimitPolicy") {
+				x.ResourceCreationLimitPolicy = new(ResourceCreationLimitPolicy)
+				x.ResourceCreationLimitPolicy.decode(r)
+			}
+		case "MetricGroups":
+			if o.field(19, "MetricGroups") {
+				x.MetricGroups = readMetricGroupList(r)
+			}
+		case "StoppedActions":
+			if o.field(20, "StoppedActions") {
+				x.StoppedActions = readFleetActionList(r)
+			}
+		case "InstanceRoleArn":
+			if o.field(21, "InstanceRoleArn") {
+				x.InstanceRoleArn = new(r.string())
+			}
+		case "CertificateConfiguration":
+			if o.field(22, "CertificateConfiguration") {
+				x.CertificateConfiguration = new(CertificateConfiguration)
+				x.CertificateConfiguration.decode(r)
+			}
+		case "ComputeType":
+			if o.field(23, "ComputeType") {
+				x.ComputeType = new(r.string())
+			}
+		case "AnywhereConfiguration":
+			if o.field(24, "AnywhereConfiguration") {
+				x.AnywhereConfiguration = new(AnywhereConfiguration)
+				x.AnywhereConfiguration.decode(r)
+			}
+		case "InstanceRoleCredentialsProvider":
+			if o.field(25, "InstanceRoleCredentialsProvider") {
+				x.InstanceRoleCredentialsProvider = new(r.string())
+			}
+		case "PlayerGatewayMode":
+			if o.field(26, "PlayerGatewayMode") {
+				x.PlayerGatewayMode = new(r.string())
+			}
+		case "PlayerGatewayConfiguration":
+			if o.field(27, "PlayerGatewayConfiguration") {
+				x.PlayerGatewayConfiguration = new(PlayerGatewayConfiguration)
+				x.PlayerGatewayConfiguration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *FleetCapacity) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "InstanceType":
+			if o.field(2, "InstanceType") {
+				x.InstanceType = new(r.string())
+			}
+		case "InstanceCounts":
+			if o.field(3, "InstanceCounts") {
+				x.InstanceCounts = new(EC2InstanceCounts)
+				x.InstanceCounts.decode(r)
+			}
+		case "Location":
+			if o.field(4, "Location") {
+				x.Location = new(r.string())
+			}
+		case "GameServerContainerGroupCounts":
+			if o.field(5, "GameServerContainerGroupCounts") {
+				x.GameServerContainerGroupCounts = new(GameServerContainerGroupCounts)
+				x.GameServerContainerGroupCounts.decode(r)
+			}
+		case "ManagedCapacityConfiguration":
+			if o.field(6, "ManagedCapacityConfiguration") {
+				x.ManagedCapacityConfiguration = new(ManagedCapacityConfiguration)
+				x.ManagedCapacityConfiguration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *FleetDeployment) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "DeploymentId":
+			if o.field(0, "DeploymentId") {
+				x.DeploymentId = new(r.string())
+			}
+		case "FleetId":
+			if o.field(1, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "GameServerBinaryArn":
+			if o.field(2, "GameServerBinaryArn") {
+				x.GameServerBinaryArn = new(r.string())
+			}
+		case "RollbackGameServerBinaryArn":
+			if o.field(3, "RollbackGameServerBinaryArn") {
+				x.RollbackGameServerBinaryArn = new(r.string())
+			}
+		case "PerInstanceBinaryArn":
+			if o.field(4, "PerInstanceBinaryArn") {
+				x.PerInstanceBinaryArn = new(r.string())
+			}
+		case "RollbackPerInstanceBinaryArn":
+			if o.field(5, "RollbackPerInstanceBinaryArn") {
+				x.RollbackPerInstanceBinaryArn = new(r.string())
+			}
+		case "DeploymentStatus":
+			if o.field(6, "DeploymentStatus") {
+				x.DeploymentStatus = new(r.string())
+			}
+		case "DeploymentConfiguration":
+			if o.field(7, "DeploymentConfiguration") {
+				x.DeploymentConfiguration = new(DeploymentConfiguration)
+				x.DeploymentConfiguration.decode(r)
+			}
+		case "CreationTime":
+			if o.field(8, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *FleetUtilization) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "ActiveServerProcessCount":
+			if o.field(2, "ActiveServerProcessCount") {
+				x.ActiveServerProcessCount = new(r.int())
+			}
+		case "ActiveGameSessionCount":
+			if o.field(3, "ActiveGameSessionCount") {
+				x.ActiveGameSessionCount = new(r.int())
+			}
+		case "CurrentPlayerSessionCount":
+			if o.field(4, "CurrentPlayerSessionCount") {
+				x.CurrentPlayerSessionCount = new(r.int())
+			}
+		case "MaximumPlayerSessionCount":
+			if o.field(5, "MaximumPlayerSessionCount") {
+				x.MaximumPlayerSessionCount = new(r.int())
+			}
+		case "Location":
+			if o.field(6, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GameProperty) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Key":
+			if o.field(0, "Key") {
+				x.Key = r.string()
+			}
+		case "Value":
+			if o.field(1, "Value") {
+				x.Value = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Key")
+	o.need(1, "Value")
+}
+
+func (x *GameServer) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = new(r.string())
+			}
+		case "GameServerGroupArn":
+			if o.field(1, "GameServerGroupArn") {
+				x.GameServerGroupArn = new(r.string())
+			}
+		case "GameServerId":
+			if o.field(2, "GameServerId") {
+				x.GameServerId = new(r.string())
+			}
+		case "InstanceId":
+			if o.field(3, "InstanceId") {
+				x.InstanceId = new(r.string())
+			}
+		case "ConnectionInfo":
+			if o.field(4, "ConnectionInfo") {
+				x.ConnectionInfo = new(r.string())
+			}
+		case "GameServerData":
+			if o.field(5, "GameServerData") {
+				x.GameServerData = new(r.string())
+			}
+		case "ClaimStatus":
+			if o.field(6, "ClaimStatus") {
+				x.ClaimStatus = new(r.string())
+			}
+		case "UtilizationStatus":
+			if o.field(7, "UtilizationStatus") {
+				x.UtilizationStatus = new(r.string())
+			}
+		case "RegistrationTime":
+			if o.field(8, "RegistrationTime") {
+				x.RegistrationTime = r.time()
+			}
+		case "LastClaimTime":
+			if o.field(9, "LastClaimTime") {
+				x.LastClaimTime = r.time()
+			}
+		case "LastHealthCheckTime":
+			if o.field(10, "LastHealthCheckTime") {
+				x.LastHealthCheckTime = r.time()
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GameServerContainerDefinition) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerName":
+			if o.field(0, "ContainerName") {
+				x.ContainerName = new(r.string())
+			}
+		case "DependsOn":
+			if o.field(1, "DependsOn") {
+				x.DependsOn = readContainerDependencyList(r)
+			}
+		case "MountPoints":
+			if o.field(2, "MountPoints") {
+				x.MountPoints = readContainerMountPointList(r)
+			}
+		case "EnvironmentOverride":
+			if o.field(3, "EnvironmentOverride") {
+				x.EnvironmentOverride = readContainerEnvironmentList(r)
+			}
+		case "ImageUri":
+			if o.field(4, "ImageUri") {
+				x.ImageUri = new(r.string())
+			}
+		case "PortConfiguration":
+			if o.field(5, "PortConfiguration") {
+				x.PortConfiguration = new(ContainerPortConfiguration)
+				x.PortConfiguration.decode(r)
+			}
+		case "ResolvedImageDigest":
+			if o.field(6, "ResolvedImageDigest") {
+				x.ResolvedImageDigest = new(r.string())
+			}
+		case "ServerSdkVersion":
+			if o.field(7, "ServerSdkVersion") {
+				x.ServerSdkVersion = new(r.string())
+			}
+		case "LinuxCapabilities":
+			if o.field(8, "LinuxCapabilities") {
+				x.LinuxCapabilities = new(LinuxCapabilities)
+				x.LinuxCapabilities.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GameServerContainerDefinitionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerName":
+			if o.field(0, "ContainerName") {
+				x.ContainerName = r.string()
+			}
+		case "DependsOn":
+			if o.field(1, "DependsOn") {
+				x.DependsOn = readContainerDependencyList(r)
+			}
+		case "MountPoints":
+			if o.field(2, "MountPoints") {
+				x.MountPoints = readContainerMountPointList(r)
+			}
+		case "EnvironmentOverride":
+			if o.field(3, "EnvironmentOverride") {
+				x.EnvironmentOverride = readContainerEnvironmentList(r)
+			}
+		case "ImageUri":
+			if o.field(4, "ImageUri") {
+				x.ImageUri = r.string()
+			}
+		case "PortConfiguration":
+			if o.field(5, "PortConfiguration") {
+				x.PortConfiguration = new(ContainerPortConfiguration)
+				x.PortConfiguration.decode(r)
+			}
+		case "ServerSdkVersion":
+			if o.field(6, "ServerSdkVersion") {
+				x.ServerSdkVersion = r.string()
+			}
+		case "LinuxCapabilities":
+			if o.field(7, "LinuxCapabilities") {
+				x.LinuxCapabilities = new(LinuxCapabilities)
+				x.LinuxCapabilities.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "ContainerName")
+	o.need(4, "ImageUri")
+	o.need(5, "PortConfiguration")
+	o.need(6, "ServerSdkVersion")
+}
+
+func (x *GameServerContainerGroupCounts) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PENDING":
+			if o.field(0, "PENDING") {
+				x.PENDING = new(r.int())
+			}
+		case "ACTIVE":
+			if o.field(1, "ACTIVE") {
+				x.ACTIVE = new(r.int())
+			}
+		case "IDLE":
+			if o.field(2, "IDLE") {
+				x.IDLE = new(r.int())
+			}
+		case "TERMINATING":
+			if o.field(3, "TERMINATING") {
+				x.TERMINATING = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GameServerGroup) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = new(r.string())
+			}
+		case "GameServerGroupArn":
+			if o.field(1, "GameServerGroupArn") {
+				x.GameServerGroupArn = new(r.string())
+			}
+		case "RoleArn":
+			if o.field(2, "RoleArn") {
+				x.RoleArn = new(r.string())
+			}
+		case "InstanceDefinitions":
+			if o.field(3, "InstanceDefinitions") {
+				x.InstanceDefinitions = readInstanceDefinitions(r)
+			}
+		case "BalancingStrategy":
+			if o.field(4, "BalancingStrategy") {
+				x.BalancingStrategy = new(r.string())
+			}
+		case "GameServerProtectionPolicy":
+			if o.field(5, "GameServerProtectionPolicy") {
+				x.GameServerProtectionPolicy = new(r.string())
+			}
+		case "AutoScalingGroupArn":
+			if o.field(6, "AutoScalingGroupArn") {
+				x.AutoScalingGroupArn = new(r.string())
+			}
+		case "Status":
+			if o.field(7, "Status") {
+				x.Status = new(r.string())
+			}
+		case "StatusReason":
+			if o.field(8, "StatusReason") {
+				x.StatusReason = new(r.string())
+			}
+		case "SuspendedActions":
+			if o.field(9, "SuspendedActions") {
+				x.SuspendedActions = readGameServerGroupActions(r)
+			}
+		case "CreationTime":
+			if o.field(10, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "LastUpdatedTime":
+			if o.field(11, "LastUpdatedTime") {
+				x.LastUpdatedTime = r.time()
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GameServerGroupAutoScalingPolicy) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "EstimatedInstanceWarmup":
+			if o.field(0, "EstimatedInstanceWarmup") {
+				x.EstimatedInstanceWarmup = new(r.int())
+			}
+		case "TargetTrackingConfiguration":
+			if o.field(1, "TargetTrackingConfiguration") {
+				x.TargetTrackingConfiguration = new(TargetTrackingConfiguration)
+				x.TargetTrackingConfiguration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(1, "TargetTrackingConfiguration")
+}
+
+func (x *GameServerInstance) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = new(r.string())
+			}
+		case "GameServerGroupArn":
+			if o.field(1, "GameServerGroupArn") {
+				x.GameServerGroupArn = new(r.string())
+			}
+		case "InstanceId":
+			if o.field(2, "InstanceId") {
+				x.InstanceId = new(r.string())
+			}
+		case "InstanceStatus":
+			if o.field(3, "InstanceStatus") {
+				x.InstanceStatus = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GameSession) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionId":
+			if o.field(0, "GameSessionId") {
+				x.GameSessionId = new(r.string())
+			}
+		case "Name":
+			if o.field(1, "Name") {
+				x.Name = new(r.string())
+			}
+		case "FleetId":
+			if o.field(2, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(3, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "CreationTime":
+			if o.field(4, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "TerminationTime":
+			if o.field(5, "TerminationTime") {
+				x.TerminationTime = r.time()
+			}
+		case "CurrentPlayerSessionCount":
+			if o.field(6, "CurrentPlayerSessionCount") {
+				x.CurrentPlayerSessionCount = new(r.int())
+			}
+		case "MaximumPlayerSessionCount":
+			if o.field(7, "MaximumPlayerSessionCount") {
+				x.MaximumPlayerSessionCount = new(r.int())
+			}
+		case "Status":
+			if o.field(8, "Status") {
+				x.Status = new(r.string())
+			}
+		case "StatusReason":
+			if o.field(9, "StatusReason") {
+				x.StatusReason = new(r.string())
+			}
+		case "GameProperties":
+			if o.field(10, "GameProperties") {
+				x.GameProperties = readGamePropertyList(r)
+			}
+		case "IpAddress":
+			if o.field(11, "IpAddress") {
+				x.IpAddress = new(r.string())
+			}
+		case "DnsName":
+			if o.field(12, "DnsName") {
+				x.DnsName = new(r.string())
+			}
+		case "Port":
+			if o.field(13, "Port") {
+				x.Port = new(r.int())
+			}
+		case "PlayerSessionCreationPolicy":
+			if o.field(14, "PlayerSessionCreationPolicy") {
+				x.PlayerSessionCreationPolicy = new(r.string())
+			}
+		case "CreatorId":
+			if o.field(15, "CreatorId") {
+				x.CreatorId = new(r.string())
+			}
+		case "GameSessionData":
+			if o.field(16, "GameSessionData") {
+				x.GameSessionData = new(r.string())
+			}
+		case "MatchmakerData":
+			if o.field(17, "MatchmakerData") {
+				x.MatchmakerData = new(r.string())
+			}
+		case "Location":
+			if o.field(18, "Location") {
+				x.Location = new(r.string())
+			}
+		case "ComputeName":
+			if o.field(19, "ComputeName") {
+				x.ComputeName = new(r.string())
+			}
+		case "PlayerGatewayStatus":
+			if o.field(20, "PlayerGatewayStatus") {
+				x.PlayerGatewayStatus = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GameSessionConnectionInfo) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionArn":
+			if o.field(0, "GameSessionArn") {
+				x.GameSessionArn = new(r.string())
+			}
+		case "IpAddress":
+			if o.field(1, "IpAddress") {
+				x.IpAddress = new(r.string())
+			}
+		case "DnsName":
+			if o.field(2, "DnsName") {
+				x.DnsName = new(r.string())
+			}
+		case "Port":
+			if o.field(3, "Port") {
+				x.Port = new(r.int())
+			}
+		case "MatchedPlayerSessions":
+			if o.field(4, "MatchedPlayerSessions") {
+				x.MatchedPlayerSessions = readMatchedPlayerSessionList(r)
+			}
+		case "PlayerGatewayStatus":
+			if o.field(5, "PlayerGatewayStatus") {
+				x.PlayerGatewayStatus = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GameSessionCreationLimitPolicy) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "NewGameSessionsPerCreator":
+			if o.field(0, "NewGameSessionsPerCreator") {
+				x.NewGameSessionsPerCreator = new(r.int())
+			}
+		case "PolicyPeriodInMinutes":
+			if o.field(1, "PolicyPeriodInMinutes") {
+				x.PolicyPeriodInMinutes = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GameSessionDetail) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSession":
+			if o.field(0, "GameSession") {
+				x.GameSession = new(GameSession)
+				x.GameSession.decode(r)
+			}
+		case "ProtectionPolicy":
+			if o.field(1, "ProtectionPolicy") {
+				x.ProtectionPolicy = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GameSessionPlacement) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlacementId":
+			if o.field(0, "PlacementId") {
+				x.PlacementId = new(r.string())
+			}
+		case "GameSessionQueueName":
+			if o.field(1, "GameSessionQueueName") {
+				x.GameSessionQueueName = new(r.string())
+			}
+		case "Status":
+			if o.field(2, "Status") {
+				x.Status = new(r.string())
+			}
+		case "GameProperties":
+			if o.field(3, "GameProperties") {
+				x.GameProperties = readGamePropertyList(r)
+			}
+		case "MaximumPlayerSessionCount":
+			if o.field(4, "MaximumPlayerSessionCount") {
+				x.MaximumPlayerSessionCount = new(r.int())
+			}
+		case "GameSessionName":
+			if o.field(5, "GameSessionName") {
+				x.GameSessionName = new(r.string())
+			}
+		case "GameSessionId":
+			if o.field(6, "GameSessionId") {
+				x.GameSessionId = new(r.string())
+			}
+		case "GameSessionArn":
+			if o.field(7, "GameSessionArn") {
+				x.GameSessionArn = new(r.string())
+			}
+		case "GameSessionRegion":
+			if o.field(8, "GameSessionRegion") {
+				x.GameSessionRegion = new(r.string())
+			}
+		case "PlayerLatencies":
+			if o.field(9, "PlayerLatencies") {
+				x.PlayerLatencies = readPlayerLatencyList(r)
+			}
+		case "StartTime":
+			if o.field(10, "StartTime") {
+				x.StartTime = r.time()
+			}
+		case "EndTime":
+			if o.field(11, "EndTime") {
+				x.EndTime = r.time()
+			}
+		case "IpAddress":
+			if o.field(12, "IpAddress") {
+				x.IpAddress = new(r.string())
+			}
+		case "DnsName":
+			if o.field(13, "DnsName") {
+				x.DnsName = new(r.string())
+			}
+		case "Port":
+			if o.field(14, "Port") {
+				x.Port = new(r.int())
+			}
+		case "PlacedPlayerSessions":
+			if o.field(15, "PlacedPlayerSessions") {
+				x.PlacedPlayerSessions = readPlacedPlayerSessionList(r)
+			}
+		case "GameSessionData":
+			if o.field(16, "GameSessionData") {
+				x.GameSessionData = new(r.string())
+			}
+		case "MatchmakerData":
+			if o.field(17, "MatchmakerData") {
+				x.MatchmakerData = new(r.string())
+			}
+		case "PriorityConfigurationOverride":
+			if o.field(18, "PriorityConfigurationOverride") {
+				x.PriorityConfigurationOverride = new(PriorityConfigurationOverride)
+				x.PriorityConfigurationOverride.decode(r)
+			}
+		case "PlayerGatewayStatus":
+			if o.field(19, "PlayerGatewayStatus") {
+				x.PlayerGatewayStatus = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GameSessionQueue) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = new(r.string())
+			}
+		case "GameSessionQueueArn":
+			if o.field(1, "GameSessionQueueArn") {
+				x.GameSessionQueueArn = new(r.string())
+			}
+		case "TimeoutInSeconds":
+			if o.field(2, "TimeoutInSeconds") {
+				x.TimeoutInSeconds = new(r.int())
+			}
+		case "PlayerLatencyPolicies":
+			if o.field(3, "PlayerLatencyPolicies") {
+				x.PlayerLatencyPolicies = readPlayerLatencyPolicyList(r)
+			}
+		case "Destinations":
+			if o.field(4, "Destinations") {
+				x.Destinations = readGameSessionQueueDestinationList(r)
+			}
+		case "FilterConfiguration":
+			if o.field(5, "FilterConfiguration") {
+				x.FilterConfiguration = new(FilterConfiguration)
+				x.FilterConfiguration.decode(r)
+			}
+		case "PriorityConfiguration":
+			if o.field(6, "PriorityConfiguration") {
+				x.PriorityConfiguration = new(PriorityConfiguration)
+				x.PriorityConfiguration.decode(r)
+			}
+		case "CustomEventData":
+			if o.field(7, "CustomEventData") {
+				x.CustomEventData = new(r.string())
+			}
+		case "NotificationTarget":
+			if o.field(8, "NotificationTarget") {
+				x.NotificationTarget = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GameSessionQueueDestination) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "DestinationArn":
+			if o.field(0, "DestinationArn") {
+				x.DestinationArn = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GetComputeAccessInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "ComputeName":
+			if o.field(1, "ComputeName") {
+				x.ComputeName = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "ComputeName")
+}
+
+func (x *GetComputeAccessOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "ComputeName":
+			if o.field(2, "ComputeName") {
+				x.ComputeName = new(r.string())
+			}
+		case "ComputeArn":
+			if o.field(3, "ComputeArn") {
+				x.ComputeArn = new(r.string())
+			}
+		case "Credentials":
+			if o.field(4, "Credentials") {
+				x.Credentials = new(AwsCredentials)
+				x.Credentials.decode(r)
+			}
+		case "Target":
+			if o.field(5, "Target") {
+				x.Target = new(r.string())
+			}
+		case "ContainerIdentifiers":
+			if o.field(6, "ContainerIdentifiers") {
+				x.ContainerIdentifiers = readContainerIdentifierList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GetComputeAuthTokenInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "ComputeName":
+			if o.field(1, "ComputeName") {
+				x.ComputeName = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "ComputeName")
+}
+
+func (x *GetComputeAuthTokenOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "ComputeName":
+			if o.field(2, "ComputeName") {
+				x.ComputeName = new(r.string())
+			}
+		case "ComputeArn":
+			if o.field(3, "ComputeArn") {
+				x.ComputeArn = new(r.string())
+			}
+		case "AuthToken":
+			if o.field(4, "AuthToken") {
+				x.AuthToken = new(r.string())
+			}
+		case "ExpirationTimestamp":
+			if o.field(5, "ExpirationTimestamp") {
+				x.ExpirationTimestamp = r.time()
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GetGameSessionLogUrlInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionId":
+			if o.field(0, "GameSessionId") {
+				x.GameSessionId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameSessionId")
+}
+
+func (x *GetGameSessionLogUrlOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PreSignedUrl":
+			if o.field(0, "PreSignedUrl") {
+				x.PreSignedUrl = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GetInstanceAccessInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "InstanceId":
+			if o.field(1, "InstanceId") {
+				x.InstanceId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "InstanceId")
+}
+
+func (x *GetInstanceAccessOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "InstanceAccess":
+			if o.field(0, "InstanceAccess") {
+				x.InstanceAccess = new(InstanceAccess)
+				x.InstanceAccess.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *GetPlayerConnectionDetailsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionId":
+			if o.field(0, "GameSessionId") {
+				x.GameSessionId = r.string()
+			}
+		case "PlayerIds":
+			if o.field(1, "PlayerIds") {
+				x.PlayerIds = readPlayerIdList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameSessionId")
+	o.need(1, "PlayerIds")
+}
+
+func (x *GetPlayerConnectionDetailsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionId":
+			if o.field(0, "GameSessionId") {
+				x.GameSessionId = new(r.string())
+			}
+		case "PlayerConnectionDetails":
+			if o.field(1, "PlayerConnectionDetails") {
+				x.PlayerConnectionDetails = readPlayerConnectionDetailList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *Instance) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "InstanceId":
+			if o.field(2, "InstanceId") {
+				x.InstanceId = new(r.string())
+			}
+		case "IpAddress":
+			if o.field(3, "IpAddress") {
+				x.IpAddress = new(r.string())
+			}
+		case "DnsName":
+			if o.field(4, "DnsName") {
+				x.DnsName = new(r.string())
+			}
+		case "OperatingSystem":
+			if o.field(5, "OperatingSystem") {
+				x.OperatingSystem = new(r.string())
+			}
+		case "Type":
+			if o.field(6, "Type") {
+				x.Type = new(r.string())
+			}
+		case "Status":
+			if o.field(7, "Status") {
+				x.Status = new(r.string())
+			}
+		case "CreationTime":
+			if o.field(8, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "Location":
+			if o.field(9, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *InstanceAccess) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "InstanceId":
+			if o.field(1, "InstanceId") {
+				x.InstanceId = new(r.string())
+			}
+		case "IpAddress":
+			if o.field(2, "IpAddress") {
+				x.IpAddress = new(r.string())
+			}
+		case "OperatingSystem":
+			if o.field(3, "OperatingSystem") {
+				x.OperatingSystem = new(r.string())
+			}
+		case "Credentials":
+			if o.field(4, "Credentials") {
+				x.Credentials = new(InstanceCredentials)
+				x.Credentials.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *InstanceCredentials) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "UserName":
+			if o.field(0, "UserName") {
+				x.UserName = new(r.string())
+			}
+		case "Secret":
+			if o.field(1, "Secret") {
+				x.Secret = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *InstanceDefinition) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "InstanceType":
+			if o.field(0, "InstanceType") {
+				x.InstanceType = r.string()
+			}
+		case "WeightedCapacity":
+			if o.field(1, "WeightedCapacity") {
+				x.WeightedCapacity = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "InstanceType")
+}
+
+func (x *IpPermission) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FromPort":
+			if o.field(0, "FromPort") {
+				x.FromPort = r.int()
+			}
+		case "ToPort":
+			if o.field(1, "ToPort") {
+				x.ToPort = r.int()
+			}
+		case "IpRange":
+			if o.field(2, "IpRange") {
+				x.IpRange = r.string()
+			}
+		case "Protocol":
+			if o.field(3, "Protocol") {
+				x.Protocol = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FromPort")
+	o.need(1, "ToPort")
+	o.need(2, "IpRange")
+	o.need(3, "Protocol")
+}
+
+func (x *LaunchTemplateSpecification) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "LaunchTemplateId":
+			if o.field(0, "LaunchTemplateId") {
+				x.LaunchTemplateId = new(r.string())
+			}
+		case "LaunchTemplateName":
+			if o.field(1, "LaunchTemplateName") {
+				x.LaunchTemplateName = new(r.string())
+			}
+		case "Version":
+			if o.field(2, "Version") {
+				x.Version = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *LinuxCapabilities) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Include":
+			if o.field(0, "Include") {
+				x.Include = readLinuxCapabilityList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListAliasesInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "RoutingStrategyType":
+			if o.field(0, "RoutingStrategyType") {
+				x.RoutingStrategyType = new(r.string())
+			}
+		case "Name":
+			if o.field(1, "Name") {
+				x.Name = new(r.string())
+			}
+		case "Limit":
+			if o.field(2, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(3, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListAliasesOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Aliases":
+			if o.field(0, "Aliases") {
+				x.Aliases = readAliasList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListBuildsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Status":
+			if o.field(0, "Status") {
+				x.Status = new(r.string())
+			}
+		case "Limit":
+			if o.field(1, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(2, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListBuildsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Builds":
+			if o.field(0, "Builds") {
+				x.Builds = readBuildList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListComputeInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "Location":
+			if o.field(1, "Location") {
+				x.Location = new(r.string())
+			}
+		case "ContainerGroupDefinitionName":
+			if o.field(2, "ContainerGroupDefinitionName") {
+				x.ContainerGroupDefinitionName = new(r.string())
+			}
+		case "ComputeStatus":
+			if o.field(3, "ComputeStatus") {
+				x.ComputeStatus = new(r.string())
+			}
+		case "Limit":
+			if o.field(4, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(5, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *ListComputeOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ComputeList":
+			if o.field(0, "ComputeList") {
+				x.ComputeList = readComputeList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListContainerFleetsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerGroupDefinitionName":
+			if o.field(0, "ContainerGroupDefinitionName") {
+				x.ContainerGroupDefinitionName = new(r.string())
+			}
+		case "Limit":
+			if o.field(1, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(2, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListContainerFleetsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerFleets":
+			if o.field(0, "ContainerFleets") {
+				x.ContainerFleets = readContainerFleetList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListContainerGroupDefinitionVersionsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "Limit":
+			if o.field(1, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(2, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+}
+
+func (x *ListContainerGroupDefinitionVersionsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerGroupDefinitions":
+			if o.field(0, "ContainerGroupDefinitions") {
+				x.ContainerGroupDefinitions = readContainerGroupDefinitionList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListContainerGroupDefinitionsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerGroupType":
+			if o.field(0, "ContainerGroupType") {
+				x.ContainerGroupType = new(r.string())
+			}
+		case "Limit":
+			if o.field(1, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(2, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListContainerGroupDefinitionsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerGroupDefinitions":
+			if o.field(0, "ContainerGroupDefinitions") {
+				x.ContainerGroupDefinitions = readContainerGroupDefinitionList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListFleetDeploymentsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "Limit":
+			if o.field(1, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(2, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListFleetDeploymentsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetDeployments":
+			if o.field(0, "FleetDeployments") {
+				x.FleetDeployments = readFleetDeployments(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListFleetsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "BuildId":
+			if o.field(0, "BuildId") {
+				x.BuildId = new(r.string())
+			}
+		case "ScriptId":
+			if o.field(1, "ScriptId") {
+				x.ScriptId = new(r.string())
+			}
+		case "Limit":
+			if o.field(2, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(3, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListFleetsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetIds":
+			if o.field(0, "FleetIds") {
+				x.FleetIds = readFleetIdList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListGameServerGroupsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Limit":
+			if o.field(0, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListGameServerGroupsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroups":
+			if o.field(0, "GameServerGroups") {
+				x.GameServerGroups = readGameServerGroups(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListGameServersInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		case "SortOrder":
+			if o.field(1, "SortOrder") {
+				x.SortOrder = new(r.string())
+			}
+		case "Limit":
+			if o.field(2, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(3, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+}
+
+func (x *ListGameServersOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServers":
+			if o.field(0, "GameServers") {
+				x.GameServers = readGameServers(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListLocationsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Filters":
+			if o.field(0, "Filters") {
+				x.Filters = readLocationFilterList(r)
+			}
+		case "Limit":
+			if o.field(1, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(2, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListLocationsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Locations":
+			if o.field(0, "Locations") {
+				x.Locations = readLocationModelList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListScriptsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Limit":
+			if o.field(0, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListScriptsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Scripts":
+			if o.field(0, "Scripts") {
+				x.Scripts = readScriptList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListTagsForResourceInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ResourceARN":
+			if o.field(0, "ResourceARN") {
+				x.ResourceARN = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "ResourceARN")
+}
+
+func (x *ListTagsForResourceOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Tags":
+			if o.field(0, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *LocationAttributes) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "LocationState":
+			if o.field(0, "LocationState") {
+				x.LocationState = new(LocationState)
+				x.LocationState.decode(r)
+			}
+		case "StoppedActions":
+			if o.field(1, "StoppedActions") {
+				x.StoppedActions = readFleetActionList(r)
+			}
+		case "UpdateStatus":
+			if o.field(2, "UpdateStatus") {
+				x.UpdateStatus = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *LocationConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Location":
+			if o.field(0, "Location") {
+				x.Location = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Location")
+}
+
+func (x *LocationModel) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "LocationName":
+			if o.field(0, "LocationName") {
+				x.LocationName = new(r.string())
+			}
+		case "LocationArn":
+			if o.field(1, "LocationArn") {
+				x.LocationArn = new(r.string())
+			}
+		case "PingBeacon":
+			if o.field(2, "PingBeacon") {
+				x.PingBeacon = new(PingBeacon)
+				x.PingBeacon.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *LocationState) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Location":
+			if o.field(0, "Location") {
+				x.Location = new(r.string())
+			}
+		case "Status":
+			if o.field(1, "Status") {
+				x.Status = new(r.string())
+			}
+		case "PlayerGatewayStatus":
+			if o.field(2, "PlayerGatewayStatus") {
+				x.PlayerGatewayStatus = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *LocationalDeployment) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "DeploymentStatus":
+			if o.field(0, "DeploymentStatus") {
+				x.DeploymentStatus = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *LogConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "LogDestination":
+			if o.field(0, "LogDestination") {
+				x.LogDestination = new(r.string())
+			}
+		case "S3BucketName":
+			if o.field(1, "S3BucketName") {
+				x.S3BucketName = new(r.string())
+			}
+		case "LogGroupArn":
+			if o.field(2, "LogGroupArn") {
+				x.LogGroupArn = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *LogLine) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Time":
+			if o.field(0, "Time") {
+				x.Time = r.time()
+			}
+		case "ProcessId":
+			if o.field(1, "ProcessId") {
+				x.ProcessId = new(r.string())
+			}
+		case "Stream":
+			if o.field(2, "Stream") {
+				x.Stream = new(r.string())
+			}
+		case "Text":
+			if o.field(3, "Text") {
+				x.Text = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ManagedCapacityConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ZeroCapacityStrategy":
+			if o.field(0, "ZeroCapacityStrategy") {
+				x.ZeroCapacityStrategy = new(r.string())
+			}
+		case "ScaleInAfterInactivityMinutes":
+			if o.field(1, "ScaleInAfterInactivityMinutes") {
+				x.ScaleInAfterInactivityMinutes = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *MatchedPlayerSession) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlayerId":
+			if o.field(0, "PlayerId") {
+				x.PlayerId = new(r.string())
+			}
+		case "PlayerSessionId":
+			if o.field(1, "PlayerSessionId") {
+				x.PlayerSessionId = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *MatchmakingConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = new(r.string())
+			}
+		case "ConfigurationArn":
+			if o.field(1, "ConfigurationArn") {
+				x.ConfigurationArn = new(r.string())
+			}
+		case "Description":
+			if o.field(2, "Description") {
+				x.Description = new(r.string())
+			}
+		case "GameSessionQueueArns":
+			if o.field(3, "GameSessionQueueArns") {
+				x.GameSessionQueueArns = readQueueArnsList(r)
+			}
+		case "RequestTimeoutSeconds":
+			if o.field(4, "RequestTimeoutSeconds") {
+				x.RequestTimeoutSeconds = new(r.int())
+			}
+		case "AcceptanceTimeoutSeconds":
+			if o.field(5, "AcceptanceTimeoutSeconds") {
+				x.AcceptanceTimeoutSeconds = new(r.int())
+			}
+		case "AcceptanceRequired":
+			if o.field(6, "AcceptanceRequired") {
+				x.AcceptanceRequired = new(r.bool())
+			}
+		case "RuleSetName":
+			if o.field(7, "RuleSetName") {
+				x.RuleSetName = new(r.string())
+			}
+		case "RuleSetArn":
+			if o.field(8, "RuleSetArn") {
+				x.RuleSetArn = new(r.string())
+			}
+		case "NotificationTarget":
+			if o.field(9, "NotificationTarget") {
+				x.NotificationTarget = new(r.string())
+			}
+		case "AdditionalPlayerCount":
+			if o.field(10, "AdditionalPlayerCount") {
+				x.AdditionalPlayerCount = new(r.int())
+			}
+		case "CustomEventData":
+			if o.field(11, "CustomEventData") {
+				x.CustomEventData = new(r.string())
+			}
+		case "CreationTime":
+			if o.field(12, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "GameProperties":
+			if o.field(13, "GameProperties") {
+				x.GameProperties = readGamePropertyList(r)
+			}
+		case "GameSessionData":
+			if o.field(14, "GameSessionData") {
+				x.GameSessionData = new(r.string())
+			}
+		case "BackfillMode":
+			if o.field(15, "BackfillMode") {
+				x.BackfillMode = new(r.string())
+			}
+		case "FlexMatchMode":
+			if o.field(16, "FlexMatchMode") {
+				x.FlexMatchMode = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *MatchmakingRuleSet) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "RuleSetName":
+			if o.field(0, "RuleSetName") {
+				x.RuleSetName = new(r.string())
+			}
+		case "RuleSetArn":
+			if o.field(1, "RuleSetArn") {
+				x.RuleSetArn = new(r.string())
+			}
+		case "RuleSetBody":
+			if o.field(2, "RuleSetBody") {
+				x.RuleSetBody = r.string()
+			}
+		case "CreationTime":
+			if o.field(3, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(2, "RuleSetBody")
+}
+
+func (x *MatchmakingTicket) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "TicketId":
+			if o.field(0, "TicketId") {
+				x.TicketId = new(r.string())
+			}
+		case "ConfigurationName":
+			if o.field(1, "ConfigurationName") {
+				x.ConfigurationName = new(r.string())
+			}
+		case "ConfigurationArn":
+			if o.field(2, "ConfigurationArn") {
+				x.ConfigurationArn = new(r.string())
+			}
+		case "Status":
+			if o.field(3, "Status") {
+				x.Status = new(r.string())
+			}
+		case "StatusReason":
+			if o.field(4, "StatusReason") {
+				x.StatusReason = new(r.string())
+			}
+		case "StatusMessage":
+			if o.field(5, "StatusMessage") {
+				x.StatusMessage = new(r.string())
+			}
+		case "StartTime":
+			if o.field(6, "StartTime") {
+				x.StartTime = r.time()
+			}
+		case "EndTime":
+			if o.field(7, "EndTime") {
+				x.EndTime = r.time()
+			}
+		case "Players":
+			if o.field(8, "Players") {
+				x.Players = readPlayerList(r)
+			}
+		case "GameSessionConnectionInfo":
+			if o.field(9, "GameSessionConnectionInfo") {
+				x.GameSessionConnectionInfo = new(GameSessionConnectionInfo)
+				x.GameSessionConnectionInfo.decode(r)
+			}
+		case "EstimatedWaitTime":
+			if o.field(10, "EstimatedWaitTime") {
+				x.EstimatedWaitTime = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *PingBeacon) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "UDPEndpoint":
+			if o.field(0, "UDPEndpoint") {
+				x.UDPEndpoint = new(UDPEndpoint)
+				x.UDPEndpoint.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *PlacedPlayerSession) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlayerId":
+			if o.field(0, "PlayerId") {
+				x.PlayerId = new(r.string())
+			}
+		case "PlayerSessionId":
+			if o.field(1, "PlayerSessionId") {
+				x.PlayerSessionId = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *Player) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlayerId":
+			if o.field(0, "PlayerId") {
+				x.PlayerId = new(r.string())
+			}
+		case "PlayerAttributes":
+			if o.field(1, "PlayerAttributes") {
+				x.PlayerAttributes = readPlayerAttributeMap(r)
+			}
+		case "Team":
+			if o.field(2, "Team") {
+				x.Team = new(r.string())
+			}
+		case "LatencyInMs":
+			if o.field(3, "LatencyInMs") {
+				x.LatencyInMs = readLatencyMap(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *PlayerConnectionDetail) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlayerId":
+			if o.field(0, "PlayerId") {
+				x.PlayerId = new(r.string())
+			}
+		case "Endpoints":
+			if o.field(1, "Endpoints") {
+				x.Endpoints = readPlayerConnectionEndpointList(r)
+			}
+		case "PlayerGatewayToken":
+			if o.field(2, "PlayerGatewayToken") {
+				x.PlayerGatewayToken = new(r.string())
+			}
+		case "Expiration":
+			if o.field(3, "Expiration") {
+				x.Expiration = r.time()
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *PlayerConnectionEndpoint) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "IpAddress":
+			if o.field(0, "IpAddress") {
+				x.IpAddress = new(r.string())
+			}
+		case "Port":
+			if o.field(1, "Port") {
+				x.Port = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *PlayerGatewayConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerIpProtocolSupported":
+			if o.field(0, "GameServerIpProtocolSupported") {
+				x.GameServerIpProtocolSupported = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *PlayerLatency) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlayerId":
+			if o.field(0, "PlayerId") {
+				x.PlayerId = new(r.string())
+			}
+		case "RegionIdentifier":
+			if o.field(1, "RegionIdentifier") {
+				x.RegionIdentifier = new(r.string())
+			}
+		case "LatencyInMilliseconds":
+			if o.field(2, "LatencyInMilliseconds") {
+				x.LatencyInMilliseconds = new(r.float64())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *PlayerLatencyPolicy) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "MaximumIndividualPlayerLatencyMilliseconds":
+			if o.field(0, "MaximumIndividualPlayerLatencyMilliseconds") {
+				x.MaximumIndividualPlayerLatencyMilliseconds = new(r.int())
+			}
+		case "PolicyDurationSeconds":
+			if o.field(1, "PolicyDurationSeconds") {
+				x.PolicyDurationSeconds = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *PlayerSession) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlayerSessionId":
+			if o.field(0, "PlayerSessionId") {
+				x.PlayerSessionId = new(r.string())
+			}
+		case "PlayerId":
+			if o.field(1, "PlayerId") {
+				x.PlayerId = new(r.string())
+			}
+		case "GameSessionId":
+			if o.field(2, "GameSessionId") {
+				x.GameSessionId = new(r.string())
+			}
+		case "FleetId":
+			if o.field(3, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(4, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "CreationTime":
+			if o.field(5, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "TerminationTime":
+			if o.field(6, "TerminationTime") {
+				x.TerminationTime = r.time()
+			}
+		case "Status":
+			if o.field(7, "Status") {
+				x.Status = new(r.string())
+			}
+		case "IpAddress":
+			if o.field(8, "IpAddress") {
+				x.IpAddress = new(r.string())
+			}
+		case "DnsName":
+			if o.field(9, "DnsName") {
+				x.DnsName = new(r.string())
+			}
+		case "Port":
+			if o.field(10, "Port") {
+				x.Port = new(r.int())
+			}
+		case "PlayerData":
+			if o.field(11, "PlayerData") {
+				x.PlayerData = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *PriorityConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PriorityOrder":
+			if o.field(0, "PriorityOrder") {
+				x.PriorityOrder = readPriorityTypeList(r)
+			}
+		case "LocationOrder":
+			if o.field(1, "LocationOrder") {
+				x.LocationOrder = readLocationList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *PriorityConfigurationOverride) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlacementFallbackStrategy":
+			if o.field(0, "PlacementFallbackStrategy") {
+				x.PlacementFallbackStrategy = new(r.string())
+			}
+		case "LocationOrder":
+			if o.field(1, "LocationOrder") {
+				x.LocationOrder = readLocationOrderOverrideList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(1, "LocationOrder")
+}
+
+func (x *PutScalingPolicyInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "FleetId":
+			if o.field(1, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "ScalingAdjustment":
+			if o.field(2, "ScalingAdjustment") {
+				x.ScalingAdjustment = new(r.int())
+			}
+		case "ScalingAdjustmentType":
+			if o.field(3, "ScalingAdjustmentType") {
+				x.ScalingAdjustmentType = new(r.string())
+			}
+		case "Threshold":
+			if o.field(4, "Threshold") {
+				x.Threshold = new(r.float64())
+			}
+		case "ComparisonOperator":
+			if o.field(5, "ComparisonOperator") {
+				x.ComparisonOperator = new(r.string())
+			}
+		case "EvaluationPeriods":
+			if o.field(6, "EvaluationPeriods") {
+				x.EvaluationPeriods = new(r.int())
+			}
+		case "MetricName":
+			if o.field(7, "MetricName") {
+				x.MetricName = r.string()
+			}
+		case "PolicyType":
+			if o.field(8, "PolicyType") {
+				x.PolicyType = new(r.string())
+			}
+		case "TargetConfiguration":
+			if o.field(9, "TargetConfiguration") {
+				x.TargetConfiguration = new(TargetConfiguration)
+				x.TargetConfiguration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+	o.need(1, "FleetId")
+	o.need(7, "MetricName")
+}
+
+func (x *PutScalingPolicyOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ReadLogsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ResourceId":
+			if o.field(0, "ResourceId") {
+				x.ResourceId = r.string()
+			}
+		case "After":
+			if o.field(1, "After") {
+				x.After = new(r.string())
+			}
+		case "Limit":
+			if o.field(2, "Limit") {
+				x.Limit = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "ResourceId")
+}
+
+func (x *ReadLogsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Lines":
+			if o.field(0, "Lines") {
+				x.Lines = readLogLineList(r)
+			}
+		case "Next":
+			if o.field(1, "Next") {
+				x.Next = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *RegisterComputeInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "ComputeName":
+			if o.field(1, "ComputeName") {
+				x.ComputeName = r.string()
+			}
+		case "CertificatePath":
+			if o.field(2, "CertificatePath") {
+				x.CertificatePath = new(r.string())
+			}
+		case "DnsName":
+			if o.field(3, "DnsName") {
+				x.DnsName = new(r.string())
+			}
+		case "IpAddress":
+			if o.field(4, "IpAddress") {
+				x.IpAddress = new(r.string())
+			}
+		case "Location":
+			if o.field(5, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "ComputeName")
+}
+
+func (x *RegisterComputeOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Compute":
+			if o.field(0, "Compute") {
+				x.Compute = new(Compute)
+				x.Compute.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *RegisterGameServerInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		case "GameServerId":
+			if o.field(1, "GameServerId") {
+				x.GameServerId = r.string()
+			}
+		case "InstanceId":
+			if o.field(2, "InstanceId") {
+				x.InstanceId = r.string()
+			}
+		case "ConnectionInfo":
+			if o.field(3, "ConnectionInfo") {
+				x.ConnectionInfo = new(r.string())
+			}
+		case "GameServerData":
+			if o.field(4, "GameServerData") {
+				x.GameServerData = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+	o.need(1, "GameServerId")
+	o.need(2, "InstanceId")
+}
+
+func (x *RegisterGameServerOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServer":
+			if o.field(0, "GameServer") {
+				x.GameServer = new(GameServer)
+				x.GameServer.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *RequestUploadCredentialsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "BuildId":
+			if o.field(0, "BuildId") {
+				x.BuildId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "BuildId")
+}
+
+func (x *RequestUploadCredentialsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "UploadCredentials":
+			if o.field(0, "UploadCredentials") {
+				x.UploadCredentials = new(AwsCredentials)
+				x.UploadCredentials.decode(r)
+			}
+		case "StorageLocation":
+			if o.field(1, "StorageLocation") {
+				x.StorageLocation = new(S3Location)
+				x.StorageLocation.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ResolveAliasInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "AliasId":
+			if o.field(0, "AliasId") {
+				x.AliasId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "AliasId")
+}
+
+func (x *ResolveAliasOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ResourceCreationLimitPolicy) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "NewGameSessionsPerCreator":
+			if o.field(0, "NewGameSessionsPerCreator") {
+				x.NewGameSessionsPerCreator = new(r.int())
+			}
+		case "PolicyPeriodInMinutes":
+			if o.field(1, "PolicyPeriodInMinutes") {
+				x.PolicyPeriodInMinutes = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ResumeGameServerGroupInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		case "ResumeActions":
+			if o.field(1, "ResumeActions") {
+				x.ResumeActions = readGameServerGroupActions(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+	o.need(1, "ResumeActions")
+}
+
+func (x *ResumeGameServerGroupOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroup":
+			if o.field(0, "GameServerGroup") {
+				x.GameServerGroup = new(GameServerGroup)
+				x.GameServerGroup.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *RoutingStrategy) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Type":
+			if o.field(0, "Type") {
+				x.Type = new(r.string())
+			}
+		case "FleetId":
+			if o.field(1, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "Message":
+			if o.field(2, "Message") {
+				x.Message = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *RuntimeConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ServerProcesses":
+			if o.field(0, "ServerProcesses") {
+				x.ServerProcesses = readServerProcessList(r)
+			}
+		case "MaxConcurrentGameSessionActivations":
+			if o.field(1, "MaxConcurrentGameSessionActivations") {
+				x.MaxConcurrentGameSessionActivations = new(r.int())
+			}
+		case "GameSessionActivationTimeoutSeconds":
+			if o.field(2, "GameSessionActivationTimeoutSeconds") {
+				x.GameSessionActivationTimeoutSeconds = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *S3Location) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Bucket":
+			if o.field(0, "Bucket") {
+				x.Bucket = new(r.string())
+			}
+		case "Key":
+			if o.field(1, "Key") {
+				x.Key = new(r.string())
+			}
+		case "RoleArn":
+			if o.field(2, "RoleArn") {
+				x.RoleArn = new(r.string())
+			}
+		case "ObjectVersion":
+			if o.field(3, "ObjectVersion") {
+				x.ObjectVersion = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ScalingPolicy) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "Name":
+			if o.field(2, "Name") {
+				x.Name = new(r.string())
+			}
+		case "Status":
+			if o.field(3, "Status") {
+				x.Status = new(r.string())
+			}
+		case "ScalingAdjustment":
+			if o.field(4, "ScalingAdjustment") {
+				x.ScalingAdjustment = new(r.int())
+			}
+		case "ScalingAdjustmentType":
+			if o.field(5, "ScalingAdjustmentType") {
+				x.ScalingAdjustmentType = new(r.string())
+			}
+		case "ComparisonOperator":
+			if o.field(6, "ComparisonOperator") {
+				x.ComparisonOperator = new(r.string())
+			}
+		case "Threshold":
+			if o.field(7, "Threshold") {
+				x.Threshold = new(r.float64())
+			}
+		case "EvaluationPeriods":
+			if o.field(8, "EvaluationPeriods") {
+				x.EvaluationPeriods = new(r.int())
+			}
+		case "MetricName":
+			if o.field(9, "MetricName") {
+				x.MetricName = new(r.string())
+			}
+		case "PolicyType":
+			if o.field(10, "PolicyType") {
+				x.PolicyType = new(r.string())
+			}
+		case "TargetConfiguration":
+			if o.field(11, "TargetConfiguration") {
+				x.TargetConfiguration = new(TargetConfiguration)
+				x.TargetConfiguration.decode(r)
+			}
+		case "UpdateStatus":
+			if o.field(12, "UpdateStatus") {
+				x.UpdateStatus = new(r.string())
+			}
+		case "Location":
+			if o.field(13, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *Script) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ScriptId":
+			if o.field(0, "ScriptId") {
+				x.ScriptId = new(r.string())
+			}
+		case "ScriptArn":
+			if o.field(1, "ScriptArn") {
+				x.ScriptArn = new(r.string())
+			}
+		case "Name":
+			if o.field(2, "Name") {
+				x.Name = new(r.string())
+			}
+		case "Version":
+			if o.field(3, "Version") {
+				x.Version = new(r.string())
+			}
+		case "SizeOnDisk":
+			if o.field(4, "SizeOnDisk") {
+				x.SizeOnDisk = new(r.int64())
+			}
+		case "CreationTime":
+			if o.field(5, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "StorageLocation":
+			if o.field(6, "StorageLocation") {
+				x.StorageLocation = new(S3Location)
+				x.StorageLocation.decode(r)
+			}
+		case "NodeJsVersion":
+			if o.field(7, "NodeJsVersion") {
+				x.NodeJsVersion = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *SearchGameSessionsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "AliasId":
+			if o.field(1, "AliasId") {
+				x.AliasId = new(r.string())
+			}
+		case "Location":
+			if o.field(2, "Location") {
+				x.Location = new(r.string())
+			}
+		case "FilterExpression":
+			if o.field(3, "FilterExpression") {
+				x.FilterExpression = new(r.string())
+			}
+		case "SortExpression":
+			if o.field(4, "SortExpression") {
+				x.SortExpression = new(r.string())
+			}
+		case "Limit":
+			if o.field(5, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(6, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *SearchGameSessionsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessions":
+			if o.field(0, "GameSessions") {
+				x.GameSessions = readGameSessionList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ServerProcess) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "LaunchPath":
+			if o.field(0, "LaunchPath") {
+				x.LaunchPath = r.string()
+			}
+		case "Parameters":
+			if o.field(1, "Parameters") {
+				x.Parameters = new(r.string())
+			}
+		case "ConcurrentExecutions":
+			if o.field(2, "ConcurrentExecutions") {
+				x.ConcurrentExecutions = r.int()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "LaunchPath")
+	o.need(2, "ConcurrentExecutions")
+}
+
+func (x *StartFleetActionsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "Actions":
+			if o.field(1, "Actions") {
+				x.Actions = readFleetActionList(r)
+			}
+		case "Location":
+			if o.field(2, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "Actions")
+}
+
+func (x *StartFleetActionsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *StartGameSessionPlacementInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlacementId":
+			if o.field(0, "PlacementId") {
+				x.PlacementId = r.string()
+			}
+		case "GameSessionQueueName":
+			if o.field(1, "GameSessionQueueName") {
+				x.GameSessionQueueName = r.string()
+			}
+		case "GameProperties":
+			if o.field(2, "GameProperties") {
+				x.GameProperties = readGamePropertyList(r)
+			}
+		case "MaximumPlayerSessionCount":
+			if o.field(3, "MaximumPlayerSessionCount") {
+				x.MaximumPlayerSessionCount = r.int()
+			}
+		case "GameSessionName":
+			if o.field(4, "GameSessionName") {
+				x.GameSessionName = new(r.string())
+			}
+		case "PlayerLatencies":
+			if o.field(5, "PlayerLatencies") {
+				x.PlayerLatencies = readPlayerLatencyList(r)
+			}
+		case "DesiredPlayerSessions":
+			if o.field(6, "DesiredPlayerSessions") {
+				x.DesiredPlayerSessions = readDesiredPlayerSessionList(r)
+			}
+		case "GameSessionData":
+			if o.field(7, "GameSessionData") {
+				x.GameSessionData = new(r.string())
+			}
+		case "PriorityConfigurationOverride":
+			if o.field(8, "PriorityConfigurationOverride") {
+				x.PriorityConfigurationOverride = new(PriorityConfigurationOverride)
+				x.PriorityConfigurationOverride.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "PlacementId")
+	o.need(1, "GameSessionQueueName")
+	o.need(3, "MaximumPlayerSessionCount")
+}
+
+func (x *StartGameSessionPlacementOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionPlacement":
+			if o.field(0, "GameSessionPlacement") {
+				x.GameSessionPlacement = new(GameSessionPlacement)
+				x.GameSessionPlacement.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *StartMatchBackfillInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "TicketId":
+			if o.field(0, "TicketId") {
+				x.TicketId = new(r.string())
+			}
+		case "ConfigurationName":
+			if o.field(1, "ConfigurationName") {
+				x.ConfigurationName = r.string()
+			}
+		case "GameSessionArn":
+			if o.field(2, "GameSessionArn") {
+				x.GameSessionArn = new(r.string())
+			}
+		case "Players":
+			if o.field(3, "Players") {
+				x.Players = readPlayerList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(1, "ConfigurationName")
+	o.need(3, "Players")
+}
+
+func (x *StartMatchBackfillOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "MatchmakingTicket":
+			if o.field(0, "MatchmakingTicket") {
+				x.MatchmakingTicket = new(MatchmakingTicket)
+				x.MatchmakingTicket.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *StartMatchmakingInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "TicketId":
+			if o.field(0, "TicketId") {
+				x.TicketId = new(r.string())
+			}
+		case "ConfigurationName":
+			if o.field(1, "ConfigurationName") {
+				x.ConfigurationName = r.string()
+			}
+		case "Players":
+			if o.field(2, "Players") {
+				x.Players = readPlayerList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(1, "ConfigurationName")
+	o.need(2, "Players")
+}
+
+func (x *StartMatchmakingOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "MatchmakingTicket":
+			if o.field(0, "MatchmakingTicket") {
+				x.MatchmakingTicket = new(MatchmakingTicket)
+				x.MatchmakingTicket.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *StopFleetActionsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "Actions":
+			if o.field(1, "Actions") {
+				x.Actions = readFleetActionList(r)
+			}
+		case "Location":
+			if o.field(2, "Location") {
+				x.Location = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "Actions")
+}
+
+func (x *StopFleetActionsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *StopGameSessionPlacementInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlacementId":
+			if o.field(0, "PlacementId") {
+				x.PlacementId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "PlacementId")
+}
+
+func (x *StopGameSessionPlacementOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionPlacement":
+			if o.field(0, "GameSessionPlacement") {
+				x.GameSessionPlacement = new(GameSessionPlacement)
+				x.GameSessionPlacement.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *StopMatchmakingInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "TicketId":
+			if o.field(0, "TicketId") {
+				x.TicketId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "TicketId")
+}
+
+func (x *StopMatchmakingOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *SupportContainerDefinition) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerName":
+			if o.field(0, "ContainerName") {
+				x.ContainerName = new(r.string())
+			}
+		case "DependsOn":
+			if o.field(1, "DependsOn") {
+				x.DependsOn = readContainerDependencyList(r)
+			}
+		case "MountPoints":
+			if o.field(2, "MountPoints") {
+				x.MountPoints = readContainerMountPointList(r)
+			}
+		case "EnvironmentOverride":
+			if o.field(3, "EnvironmentOverride") {
+				x.EnvironmentOverride = readContainerEnvironmentList(r)
+			}
+		case "Essential":
+			if o.field(4, "Essential") {
+				x.Essential = new(r.bool())
+			}
+		case "HealthCheck":
+			if o.field(5, "HealthCheck") {
+				x.HealthCheck = new(ContainerHealthCheck)
+				x.HealthCheck.decode(r)
+			}
+		case "ImageUri":
+			if o.field(6, "ImageUri") {
+				x.ImageUri = new(r.string())
+			}
+		case "MemoryHardLimitMebibytes":
+			if o.field(7, "MemoryHardLimitMebibytes") {
+				x.MemoryHardLimitMebibytes = new(r.int())
+			}
+		case "PortConfiguration":
+			if o.field(8, "PortConfiguration") {
+				x.PortConfiguration = new(ContainerPortConfiguration)
+				x.PortConfiguration.decode(r)
+			}
+		case "ResolvedImageDigest":
+			if o.field(9, "ResolvedImageDigest") {
+				x.ResolvedImageDigest = new(r.string())
+			}
+		case "Vcpu":
+			if o.field(10, "Vcpu") {
+				x.Vcpu = new(r.float64())
+			}
+		case "LinuxCapabilities":
+			if o.field(11, "LinuxCapabilities") {
+				x.LinuxCapabilities = new(LinuxCapabilities)
+				x.LinuxCapabilities.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *SupportContainerDefinitionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerName":
+			if o.field(0, "ContainerName") {
+				x.ContainerName = r.string()
+			}
+		case "DependsOn":
+			if o.field(1, "DependsOn") {
+				x.DependsOn = readContainerDependencyList(r)
+			}
+		case "MountPoints":
+			if o.field(2, "MountPoints") {
+				x.MountPoints = readContainerMountPointList(r)
+			}
+		case "EnvironmentOverride":
+			if o.field(3, "EnvironmentOverride") {
+				x.EnvironmentOverride = readContainerEnvironmentList(r)
+			}
+		case "Essential":
+			if o.field(4, "Essential") {
+				x.Essential = new(r.bool())
+			}
+		case "HealthCheck":
+			if o.field(5, "HealthCheck") {
+				x.HealthCheck = new(ContainerHealthCheck)
+				x.HealthCheck.decode(r)
+			}
+		case "ImageUri":
+			if o.field(6, "ImageUri") {
+				x.ImageUri = r.string()
+			}
+		case "MemoryHardLimitMebibytes":
+			if o.field(7, "MemoryHardLimitMebibytes") {
+				x.MemoryHardLimitMebibytes = new(r.int())
+			}
+		case "PortConfiguration":
+			if o.field(8, "PortConfiguration") {
+				x.PortConfiguration = new(ContainerPortConfiguration)
+				x.PortConfiguration.decode(r)
+			}
+		case "Vcpu":
+			if o.field(9, "Vcpu") {
+				x.Vcpu = new(r.float64())
+			}
+		case "LinuxCapabilities":
+			if o.field(10, "LinuxCapabilities") {
+				x.LinuxCapabilities = new(LinuxCapabilities)
+				x.LinuxCapabilities.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "ContainerName")
+	o.need(6, "ImageUri")
+}
+
+func (x *SuspendGameServerGroupInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		case "SuspendActions":
+			if o.field(1, "SuspendActions") {
+				x.SuspendActions = readGameServerGroupActions(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+	o.need(1, "SuspendActions")
+}
+
+func (x *SuspendGameServerGroupOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroup":
+			if o.field(0, "GameServerGroup") {
+				x.GameServerGroup = new(GameServerGroup)
+				x.GameServerGroup.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *Tag) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Key":
+			if o.field(0, "Key") {
+				x.Key = r.string()
+			}
+		case "Value":
+			if o.field(1, "Value") {
+				x.Value = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Key")
+	o.need(1, "Value")
+}
+
+func (x *TagResourceInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ResourceARN":
+			if o.field(0, "ResourceARN") {
+				x.ResourceARN = r.string()
+			}
+		case "Tags":
+			if o.field(1, "Tags") {
+				x.Tags = readTagList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "ResourceARN")
+	o.need(1, "Tags")
+}
+
+func (x *TagResourceOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *TargetConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "TargetValue":
+			if o.field(0, "TargetValue") {
+				x.TargetValue = r.float64()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "TargetValue")
+}
+
+func (x *TargetTrackingConfiguration) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "TargetValue":
+			if o.field(0, "TargetValue") {
+				x.TargetValue = r.float64()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "TargetValue")
+}
+
+func (x *TerminateGameSessionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionId":
+			if o.field(0, "GameSessionId") {
+				x.GameSessionId = r.string()
+			}
+		case "TerminationMode":
+			if o.field(1, "TerminationMode") {
+				x.TerminationMode = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameSessionId")
+	o.need(1, "TerminationMode")
+}
+
+func (x *TerminateGameSessionOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSession":
+			if o.field(0, "GameSession") {
+				x.GameSession = new(GameSession)
+				x.GameSession.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UDPEndpoint) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Domain":
+			if o.field(0, "Domain") {
+				x.Domain = new(r.string())
+			}
+		case "Port":
+			if o.field(1, "Port") {
+				x.Port = new(r.int())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UntagResourceInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ResourceARN":
+			if o.field(0, "ResourceARN") {
+				x.ResourceARN = r.string()
+			}
+		case "TagKeys":
+			if o.field(1, "TagKeys") {
+				x.TagKeys = readTagKeyList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "ResourceARN")
+	o.need(1, "TagKeys")
+}
+
+func (x *UntagResourceOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateAliasInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "AliasId":
+			if o.field(0, "AliasId") {
+				x.AliasId = r.string()
+			}
+		case "Name":
+			if o.field(1, "Name") {
+				x.Name = new(r.string())
+			}
+		case "Description":
+			if o.field(2, "Description") {
+				x.Description = new(r.string())
+			}
+		case "RoutingStrategy":
+			if o.field(3, "RoutingStrategy") {
+				x.RoutingStrategy = new(RoutingStrategy)
+				x.RoutingStrategy.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "AliasId")
+}
+
+func (x *UpdateAliasOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Alias":
+			if o.field(0, "Alias") {
+				x.Alias = new(Alias)
+				x.Alias.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateBuildInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "BuildId":
+			if o.field(0, "BuildId") {
+				x.BuildId = r.string()
+			}
+		case "Name":
+			if o.field(1, "Name") {
+				x.Name = new(r.string())
+			}
+		case "Version":
+			if o.field(2, "Version") {
+				x.Version = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "BuildId")
+}
+
+func (x *UpdateBuildOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Build":
+			if o.field(0, "Build") {
+				x.Build = new(Build)
+				x.Build.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateContainerFleetInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "GameServerContainerGroupDefinitionName":
+			if o.field(1, "GameServerContainerGroupDefinitionName") {
+				x.GameServerContainerGroupDefinitionName = new(r.string())
+			}
+		case "PerInstanceContainerGroupDefinitionName":
+			if o.field(2, "PerInstanceContainerGroupDefinitionName") {
+				x.PerInstanceContainerGroupDefinitionName = new(r.string())
+			}
+		case "GameServerContainerGroupsPerInstance":
+			if o.field(3, "GameServerContainerGroupsPerInstance") {
+				x.GameServerContainerGroupsPerInstance = new(r.int())
+			}
+		case "InstanceConnectionPortRange":
+			if o.field(4, "InstanceConnectionPortRange") {
+				x.InstanceConnectionPortRange = new(ConnectionPortRange)
+				x.InstanceConnectionPortRange.decode(r)
+			}
+		case "InstanceInboundPermissionAuthorizations":
+			if o.field(5, "InstanceInboundPermissionAuthorizations") {
+				x.InstanceInboundPermissionAuthorizations = readIpPermissionsList(r)
+			}
+		case "InstanceInboundPermissionRevocations":
+			if o.field(6, "InstanceInboundPermissionRevocations") {
+				x.InstanceInboundPermissionRevocations = readIpPermissionsList(r)
+			}
+		case "DeploymentConfiguration":
+			if o.field(7, "DeploymentConfiguration") {
+				x.DeploymentConfiguration = new(DeploymentConfiguration)
+				x.DeploymentConfiguration.decode(r)
+			}
+		case "Description":
+			if o.field(8, "Description") {
+				x.Description = new(r.string())
+			}
+		case "MetricGroups":
+			if o.field(9, "MetricGroups") {
+				x.MetricGroups = readMetricGroupList(r)
+			}
+		case "NewGameSessionProtectionPolicy":
+			if o.field(10, "NewGameSessionProtectionPolicy") {
+				x.NewGameSessionProtectionPolicy = new(r.string())
+			}
+		case "GameSessionCreationLimitPolicy":
+			if o.field(11, "GameSessionCreationLimitPolicy") {
+				x.GameSessionCreationLimitPolicy = new(GameSessionCreationLimitPolicy)
+				x.GameSessionCreationLimitPolicy.decode(r)
+			}
+		case "LogConfiguration":
+			if o.field(12, "LogConfiguration") {
+				x.LogConfiguration = new(LogConfiguration)
+				x.LogConfiguration.decode(r)
+			}
+		case "RemoveAttributes":
+			if o.field(13, "RemoveAttributes") {
+				x.RemoveAttributes = readContainerFleetRemoveAttributeList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *UpdateContainerFleetOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerFleet":
+			if o.field(0, "ContainerFleet") {
+				x.ContainerFleet = new(ContainerFleet)
+				x.ContainerFleet.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateContainerGroupDefinitionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "GameServerContainerDefinition":
+			if o.field(1, "GameServerContainerDefinition") {
+				x.GameServerContainerDefinition = new(GameServerContainerDefinitionInput)
+				x.GameServerContainerDefinition.decode(r)
+			}
+		case "SupportContainerDefinitions":
+			if o.field(2, "SupportContainerDefinitions") {
+				x.SupportContainerDefinitions = readSupportContainerDefinitionInputList(r)
+			}
+		case "TotalMemoryLimitMebibytes":
+			if o.field(3, "TotalMemoryLimitMebibytes") {
+				x.TotalMemoryLimitMebibytes = new(r.int())
+			}
+		case "TotalVcpuLimit":
+			if o.field(4, "TotalVcpuLimit") {
+				x.TotalVcpuLimit = new(r.float64())
+			}
+		case "VersionDescription":
+			if o.field(5, "VersionDescription") {
+				x.VersionDescription = new(r.string())
+			}
+		case "SourceVersionNumber":
+			if o.field(6, "SourceVersionNumber") {
+				x.SourceVersionNumber = new(r.int())
+			}
+		case "OperatingSystem":
+			if o.field(7, "OperatingSystem") {
+				x.OperatingSystem = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+}
+
+func (x *UpdateContainerGroupDefinitionOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ContainerGroupDefinition":
+			if o.field(0, "ContainerGroupDefinition") {
+				x.ContainerGroupDefinition = new(ContainerGroupDefinition)
+				x.ContainerGroupDefinition.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateFleetAttributesInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "Name":
+			if o.field(1, "Name") {
+				x.Name = new(r.string())
+			}
+		case "Description":
+			if o.field(2, "Description") {
+				x.Description = new(r.string())
+			}
+		case "NewGameSessionProtectionPolicy":
+			if o.field(3, "NewGameSessionProtectionPolicy") {
+				x.NewGameSessionProtectionPolicy = new(r.string())
+			}
+		case "ResourceCreationLimitPolicy":
+			if o.field(4, "ResourceCreationLimitPolicy") {
+				x.ResourceCreationLimitPolicy = new(ResourceCreationLimitPolicy)
+				x.ResourceCreationLimitPolicy.decode(r)
+			}
+		case "MetricGroups":
+			if o.field(5, "MetricGroups") {
+				x.MetricGroups = readMetricGroupList(r)
+			}
+		case "AnywhereConfiguration":
+			if o.field(6, "AnywhereConfiguration") {
+				x.AnywhereConfiguration = new(AnywhereConfiguration)
+				x.AnywhereConfiguration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *UpdateFleetAttributesOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateFleetCapacityInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "DesiredInstances":
+			if o.field(1, "DesiredInstances") {
+				x.DesiredInstances = new(r.int())
+			}
+		case "MinSize":
+			if o.field(2, "MinSize") {
+				x.MinSize = new(r.int())
+			}
+		case "MaxSize":
+			if o.field(3, "MaxSize") {
+				x.MaxSize = new(r.int())
+			}
+		case "Location":
+			if o.field(4, "Location") {
+				x.Location = new(r.string())
+			}
+		case "ManagedCapacityConfiguration":
+			if o.field(5, "ManagedCapacityConfiguration") {
+				x.ManagedCapacityConfiguration = new(ManagedCapacityConfiguration)
+				x.ManagedCapacityConfiguration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *UpdateFleetCapacityOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "Location":
+			if o.field(2, "Location") {
+				x.Location = new(r.string())
+			}
+		case "ManagedCapacityConfiguration":
+			if o.field(3, "ManagedCapacityConfiguration") {
+				x.ManagedCapacityConfiguration = new(ManagedCapacityConfiguration)
+				x.ManagedCapacityConfiguration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateFleetPortSettingsInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "InboundPermissionAuthorizations":
+			if o.field(1, "InboundPermissionAuthorizations") {
+				x.InboundPermissionAuthorizations = readIpPermissionsList(r)
+			}
+		case "InboundPermissionRevocations":
+			if o.field(2, "InboundPermissionRevocations") {
+				x.InboundPermissionRevocations = readIpPermissionsList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+}
+
+func (x *UpdateFleetPortSettingsOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateGameServerGroupInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		case "RoleArn":
+			if o.field(1, "RoleArn") {
+				x.RoleArn = new(r.string())
+			}
+		case "InstanceDefinitions":
+			if o.field(2, "InstanceDefinitions") {
+				x.InstanceDefinitions = readInstanceDefinitions(r)
+			}
+		case "GameServerProtectionPolicy":
+			if o.field(3, "GameServerProtectionPolicy") {
+				x.GameServerProtectionPolicy = new(r.string())
+			}
+		case "BalancingStrategy":
+			if o.field(4, "BalancingStrategy") {
+				x.BalancingStrategy = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+}
+
+func (x *UpdateGameServerGroupOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroup":
+			if o.field(0, "GameServerGroup") {
+				x.GameServerGroup = new(GameServerGroup)
+				x.GameServerGroup.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateGameServerInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServerGroupName":
+			if o.field(0, "GameServerGroupName") {
+				x.GameServerGroupName = r.string()
+			}
+		case "GameServerId":
+			if o.field(1, "GameServerId") {
+				x.GameServerId = r.string()
+			}
+		case "GameServerData":
+			if o.field(2, "GameServerData") {
+				x.GameServerData = new(r.string())
+			}
+		case "UtilizationStatus":
+			if o.field(3, "UtilizationStatus") {
+				x.UtilizationStatus = new(r.string())
+			}
+		case "HealthCheck":
+			if o.field(4, "HealthCheck") {
+				x.HealthCheck = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameServerGroupName")
+	o.need(1, "GameServerId")
+}
+
+func (x *UpdateGameServerOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameServer":
+			if o.field(0, "GameServer") {
+				x.GameServer = new(GameServer)
+				x.GameServer.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateGameSessionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionId":
+			if o.field(0, "GameSessionId") {
+				x.GameSessionId = r.string()
+			}
+		case "MaximumPlayerSessionCount":
+			if o.field(1, "MaximumPlayerSessionCount") {
+				x.MaximumPlayerSessionCount = new(r.int())
+			}
+		case "Name":
+			if o.field(2, "Name") {
+				x.Name = new(r.string())
+			}
+		case "PlayerSessionCreationPolicy":
+			if o.field(3, "PlayerSessionCreationPolicy") {
+				x.PlayerSessionCreationPolicy = new(r.string())
+			}
+		case "ProtectionPolicy":
+			if o.field(4, "ProtectionPolicy") {
+				x.ProtectionPolicy = new(r.string())
+			}
+		case "GameProperties":
+			if o.field(5, "GameProperties") {
+				x.GameProperties = readGamePropertyList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameSessionId")
+}
+
+func (x *UpdateGameSessionOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSession":
+			if o.field(0, "GameSession") {
+				x.GameSession = new(GameSession)
+				x.GameSession.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateGameSessionQueueInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "TimeoutInSeconds":
+			if o.field(1, "TimeoutInSeconds") {
+				x.TimeoutInSeconds = new(r.int())
+			}
+		case "PlayerLatencyPolicies":
+			if o.field(2, "PlayerLatencyPolicies") {
+				x.PlayerLatencyPolicies = readPlayerLatencyPolicyList(r)
+			}
+		case "Destinations":
+			if o.field(3, "Destinations") {
+				x.Destinations = readGameSessionQueueDestinationList(r)
+			}
+		case "FilterConfiguration":
+			if o.field(4, "FilterConfiguration") {
+				x.FilterConfiguration = new(FilterConfiguration)
+				x.FilterConfiguration.decode(r)
+			}
+		case "PriorityConfiguration":
+			if o.field(5, "PriorityConfiguration") {
+				x.PriorityConfiguration = new(PriorityConfiguration)
+				x.PriorityConfiguration.decode(r)
+			}
+		case "CustomEventData":
+			if o.field(6, "CustomEventData") {
+				x.CustomEventData = new(r.string())
+			}
+		case "NotificationTarget":
+			if o.field(7, "NotificationTarget") {
+				x.NotificationTarget = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+}
+
+func (x *UpdateGameSessionQueueOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionQueue":
+			if o.field(0, "GameSessionQueue") {
+				x.GameSessionQueue = new(GameSessionQueue)
+				x.GameSessionQueue.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateMatchmakingConfigurationInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = r.string()
+			}
+		case "Description":
+			if o.field(1, "Description") {
+				x.Description = new(r.string())
+			}
+		case "GameSessionQueueArns":
+			if o.field(2, "GameSessionQueueArns") {
+				x.GameSessionQueueArns = readQueueArnsList(r)
+			}
+		case "RequestTimeoutSeconds":
+			if o.field(3, "RequestTimeoutSeconds") {
+				x.RequestTimeoutSeconds = new(r.int())
+			}
+		case "AcceptanceTimeoutSeconds":
+			if o.field(4, "AcceptanceTimeoutSeconds") {
+				x.AcceptanceTimeoutSeconds = new(r.int())
+			}
+		case "AcceptanceRequired":
+			if o.field(5, "AcceptanceRequired") {
+				x.AcceptanceRequired = new(r.bool())
+			}
+		case "RuleSetName":
+			if o.field(6, "RuleSetName") {
+				x.RuleSetName = new(r.string())
+			}
+		case "NotificationTarget":
+			if o.field(7, "NotificationTarget") {
+				x.NotificationTarget = new(r.string())
+			}
+		case "AdditionalPlayerCount":
+			if o.field(8, "AdditionalPlayerCount") {
+				x.AdditionalPlayerCount = new(r.int())
+			}
+		case "CustomEventData":
+			if o.field(9, "CustomEventData") {
+				x.CustomEventData = new(r.string())
+			}
+		case "GameProperties":
+			if o.field(10, "GameProperties") {
+				x.GameProperties = readGamePropertyList(r)
+			}
+		case "GameSessionData":
+			if o.field(11, "GameSessionData") {
+				x.GameSessionData = new(r.string())
+			}
+		case "BackfillMode":
+			if o.field(12, "BackfillMode") {
+				x.BackfillMode = new(r.string())
+			}
+		case "FlexMatchMode":
+			if o.field(13, "FlexMatchMode") {
+				x.FlexMatchMode = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "Name")
+}
+
+func (x *UpdateMatchmakingConfigurationOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Configuration":
+			if o.field(0, "Configuration") {
+				x.Configuration = new(MatchmakingConfiguration)
+				x.Configuration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateRuntimeConfigurationInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = r.string()
+			}
+		case "RuntimeConfiguration":
+			if o.field(1, "RuntimeConfiguration") {
+				x.RuntimeConfiguration = new(RuntimeConfiguration)
+				x.RuntimeConfiguration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "FleetId")
+	o.need(1, "RuntimeConfiguration")
+}
+
+func (x *UpdateRuntimeConfigurationOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "RuntimeConfiguration":
+			if o.field(0, "RuntimeConfiguration") {
+				x.RuntimeConfiguration = new(RuntimeConfiguration)
+				x.RuntimeConfiguration.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *UpdateScriptInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ScriptId":
+			if o.field(0, "ScriptId") {
+				x.ScriptId = r.string()
+			}
+		case "Name":
+			if o.field(1, "Name") {
+				x.Name = new(r.string())
+			}
+		case "Version":
+			if o.field(2, "Version") {
+				x.Version = new(r.string())
+			}
+		case "StorageLocation":
+			if o.field(3, "StorageLocation") {
+				x.StorageLocation = new(S3Location)
+				x.StorageLocation.decode(r)
+			}
+		case "ZipFile":
+			if o.field(4, "ZipFile") {
+				x.ZipFile = r.blob()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "ScriptId")
+}
+
+func (x *UpdateScriptOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Script":
+			if o.field(0, "Script") {
+				x.Script = new(Script)
+				x.Script.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ValidateMatchmakingRuleSetInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "RuleSetBody":
+			if o.field(0, "RuleSetBody") {
+				x.RuleSetBody = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "RuleSetBody")
+}
+
+func (x *ValidateMatchmakingRuleSetOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Valid":
+			if o.field(0, "Valid") {
+				x.Valid = new(r.bool())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *VpcPeeringAuthorization) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameLiftAwsAccountId":
+			if o.field(0, "GameLiftAwsAccountId") {
+				x.GameLiftAwsAccountId = new(r.string())
+			}
+		case "PeerVpcAwsAccountId":
+			if o.field(1, "PeerVpcAwsAccountId") {
+				x.PeerVpcAwsAccountId = new(r.string())
+			}
+		case "PeerVpcId":
+			if o.field(2, "PeerVpcId") {
+				x.PeerVpcId = new(r.string())
+			}
+		case "CreationTime":
+			if o.field(3, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "ExpirationTime":
+			if o.field(4, "ExpirationTime") {
+				x.ExpirationTime = r.time()
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *VpcPeeringConnection) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "FleetId":
+			if o.field(0, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "FleetArn":
+			if o.field(1, "FleetArn") {
+				x.FleetArn = new(r.string())
+			}
+		case "IpV4CidrBlock":
+			if o.field(2, "IpV4CidrBlock") {
+				x.IpV4CidrBlock = new(r.string())
+			}
+		case "VpcPeeringConnectionId":
+			if o.field(3, "VpcPeeringConnectionId") {
+				x.VpcPeeringConnectionId = new(r.string())
+			}
+		case "Status":
+			if o.field(4, "Status") {
+				x.Status = new(VpcPeeringConnectionStatus)
+				x.Status.decode(r)
+			}
+		case "PeerVpcId":
+			if o.field(5, "PeerVpcId") {
+				x.PeerVpcId = new(r.string())
+			}
+		case "GameLiftVpcId":
+			if o.field(6, "GameLiftVpcId") {
+				x.GameLiftVpcId = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *VpcPeeringConnectionStatus) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Code":
+			if o.field(0, "Code") {
+				x.Code = new(r.string())
+			}
+		case "Message":
+			if o.field(1, "Message") {
+				x.Message = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func readAliasList(r *reader) []Alias {
+	v := []Alias{}
+	for l := r.list(); l.next(); {
+		v = append(v, Alias{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readBuildList(r *reader) []Build {
+	v := []Build{}
+	for l := r.list(); l.next(); {
+		v = append(v, Build{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readComputeList(r *reader) []Compute {
+	v := []Compute{}
+	for l := r.list(); l.next(); {
+		v = append(v, Compute{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readContainerAttributes(r *reader) []ContainerAttribute {
+	v := []ContainerAttribute{}
+	for l := r.list(); l.next(); {
+		v = append(v, ContainerAttribute{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readContainerCommandStringList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readContainerDependencyList(r *reader) []ContainerDependency {
+	v := []ContainerDependency{}
+	for l := r.list(); l.next(); {
+		v = append(v, ContainerDependency{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readContainerEnvironmentList(r *reader) []ContainerEnvironment {
+	v := []ContainerEnvironment{}
+	for l := r.list(); l.next(); {
+		v = append(v, ContainerEnvironment{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readContainerFleetList(r *reader) []ContainerFleet {
+	v := []ContainerFleet{}
+	for l := r.list(); l.next(); {
+		v = append(v, ContainerFleet{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readContainerFleetLocationAttributesList(r *reader) []ContainerFleetLocationAttributes {
+	v := []ContainerFleetLocationAttributes{}
+	for l := r.list(); l.next(); {
+		v = append(v, ContainerFleetLocationAttributes{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readContainerFleetRemoveAttributeList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readContainerGroupDefinitionList(r *reader) []ContainerGroupDefinition {
+	v := []ContainerGroupDefinition{}
+	for l := r.list(); l.next(); {
+		v = append(v, ContainerGroupDefinition{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readContainerGroupPortMappingList(r *reader) []ContainerGroupPortMapping {
+	v := []ContainerGroupPortMapping{}
+	for l := r.list(); l.next(); {
+		v = append(v, ContainerGroupPortMapping{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readContainerIdentifierList(r *reader) []ContainerIdentifier {
+	v := []ContainerIdentifier{}
+	for l := r.list(); l.next(); {
+		v = append(v, ContainerIdentifier{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readContainerMountPointList(r *reader) []ContainerMountPoint {
+	v := []ContainerMountPoint{}
+	for l := r.list(); l.next(); {
+		v = append(v, ContainerMountPoint{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readContainerPortMappingList(r *reader) []ContainerPortMapping {
+	v := []ContainerPortMapping{}
+	for l := r.list(); l.next(); {
+		v = append(v, ContainerPortMapping{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readContainerPortRangeList(r *reader) []ContainerPortRange {
+	v := []ContainerPortRange{}
+	for l := r.list(); l.next(); {
+		v = append(v, ContainerPortRange{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readDesiredPlayerSessionList(r *reader) []DesiredPlayerSession {
+	v := []DesiredPlayerSession{}
+	for l := r.list(); l.next(); {
+		v = append(v, DesiredPlayerSession{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readEC2InstanceLimitList(r *reader) []EC2InstanceLimit {
+	v := []EC2InstanceLimit{}
+	for l := r.list(); l.next(); {
+		v = append(v, EC2InstanceLimit{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readEventList(r *reader) []Event {
+	v := []Event{}
+	for l := r.list(); l.next(); {
+		v = append(v, Event{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readFilterInstanceStatuses(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readFleetActionList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readFleetAttributesList(r *reader) []FleetAttributes {
+	v := []FleetAttributes{}
+	for l := r.list(); l.next(); {
+		v = append(v, FleetAttributes{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readFleetCapacityList(r *reader) []FleetCapacity {
+	v := []FleetCapacity{}
+	for l := r.list(); l.next(); {
+		v = append(v, FleetCapacity{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readFleetDeployments(r *reader) []FleetDeployment {
+	v := []FleetDeployment{}
+	for l := r.list(); l.next(); {
+		v = append(v, FleetDeployment{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readFleetIdList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readFleetIdOrArnList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readFleetUtilizationList(r *reader) []FleetUtilization {
+	v := []FleetUtilization{}
+	for l := r.list(); l.next(); {
+		v = append(v, FleetUtilization{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readGamePropertyList(r *reader) []GameProperty {
+	v := []GameProperty{}
+	for l := r.list(); l.next(); {
+		v = append(v, GameProperty{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readGameServerGroupActions(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readGameServerGroups(r *reader) []GameServerGroup {
+	v := []GameServerGroup{}
+	for l := r.list(); l.next(); {
+		v = append(v, GameServerGroup{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readGameServerInstanceIds(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readGameServerInstances(r *reader) []GameServerInstance {
+	v := []GameServerInstance{}
+	for l := r.list(); l.next(); {
+		v = append(v, GameServerInstance{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readGameServers(r *reader) []GameServer {
+	v := []GameServer{}
+	for l := r.list(); l.next(); {
+		v = append(v, GameServer{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readGameSessionDetailList(r *reader) []GameSessionDetail {
+	v := []GameSessionDetail{}
+	for l := r.list(); l.next(); {
+		v = append(v, GameSessionDetail{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readGameSessionList(r *reader) []GameSession {
+	v := []GameSession{}
+	for l := r.list(); l.next(); {
+		v = append(v, GameSession{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readGameSessionQueueDestinationList(r *reader) []GameSessionQueueDestination {
+	v := []GameSessionQueueDestination{}
+	for l := r.list(); l.next(); {
+		v = append(v, GameSessionQueueDestination{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readGameSessionQueueList(r *reader) []GameSessionQueue {
+	v := []GameSessionQueue{}
+	for l := r.list(); l.next(); {
+		v = append(v, GameSessionQueue{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readGameSessionQueueNameOrArnList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readInstanceDefinitions(r *reader) []InstanceDefinition {
+	v := []InstanceDefinition{}
+	for l := r.list(); l.next(); {
+		v = append(v, InstanceDefinition{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readInstanceList(r *reader) []Instance {
+	v := []Instance{}
+	for l := r.list(); l.next(); {
+		v = append(v, Instance{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readIpPermissionsList(r *reader) []IpPermission {
+	v := []IpPermission{}
+	for l := r.list(); l.next(); {
+		v = append(v, IpPermission{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readLatencyMap(r *reader) map[string]int {
+	return readMap(r, (*reader).int)
+}
+
+func readLinuxCapabilityList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readLocationAttributesList(r *reader) []LocationAttributes {
+	v := []LocationAttributes{}
+	for l := r.list(); l.next(); {
+		v = append(v, LocationAttributes{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readLocationConfigurationList(r *reader) []LocationConfiguration {
+	v := []LocationConfiguration{}
+	for l := r.list(); l.next(); {
+		v = append(v, LocationConfiguration{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readLocationFilterList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readLocationList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readLocationModelList(r *reader) []LocationModel {
+	v := []LocationModel{}
+	for l := r.list(); l.next(); {
+		v = append(v, LocationModel{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readLocationOrderOverrideList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readLocationStateList(r *reader) []LocationState {
+	v := []LocationState{}
+	for l := r.list(); l.next(); {
+		v = append(v, LocationState{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readLocationalDeployments(r *reader) map[string]LocationalDeployment {
+	return readMap(r, func(r *reader) (v LocationalDeployment) {
+		v.decode(r)
+		return v
+	})
+}
+
+func readLogLineList(r *reader) []LogLine {
+	v := []LogLine{}
+	for l := r.list(); l.next(); {
+		v = append(v, LogLine{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readMatchedPlayerSessionList(r *reader) []MatchedPlayerSession {
+	v := []MatchedPlayerSession{}
+	for l := r.list(); l.next(); {
+		v = append(v, MatchedPlayerSession{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readMatchmakingConfigurationList(r *reader) []MatchmakingConfiguration {
+	v := []MatchmakingConfiguration{}
+	for l := r.list(); l.next(); {
+		v = append(v, MatchmakingConfiguration{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readMatchmakingConfigurationNameList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readMatchmakingIdList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readMatchmakingRuleSetList(r *reader) []MatchmakingRuleSet {
+	v := []MatchmakingRuleSet{}
+	for l := r.list(); l.next(); {
+		v = append(v, MatchmakingRuleSet{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readMatchmakingRuleSetNameList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readMatchmakingTicketList(r *reader) []MatchmakingTicket {
+	v := []MatchmakingTicket{}
+	for l := r.list(); l.next(); {
+		v = append(v, MatchmakingTicket{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readMetricGroupList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readPlacedPlayerSessionList(r *reader) []PlacedPlayerSession {
+	v := []PlacedPlayerSession{}
+	for l := r.list(); l.next(); {
+		v = append(v, PlacedPlayerSession{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readPlayerAttributeMap(r *reader) map[string]AttributeValue {
+	return readMap(r, func(r *reader) (v AttributeValue) {
+		v.decode(r)
+		return v
+	})
+}
+
+func readPlayerAttributeStringDoubleMap(r *reader) map[string]float64 {
+	return readMap(r, (*reader).float64)
+}
+
+func readPlayerAttributeStringList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readPlayerConnectionDetailList(r *reader) []PlayerConnectionDetail {
+	v := []PlayerConnectionDetail{}
+	for l := r.list(); l.next(); {
+		v = append(v, PlayerConnectionDetail{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readPlayerConnectionEndpointList(r *reader) []PlayerConnectionEndpoint {
+	v := []PlayerConnectionEndpoint{}
+	for l := r.list(); l.next(); {
+		v = append(v, PlayerConnectionEndpoint{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readPlayerDataMap(r *reader) map[string]string {
+	return readMap(r, (*reader).string)
+}
+
+func readPlayerIdList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readPlayerIdsForAcceptMatch(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readPlayerLatencyList(r *reader) []PlayerLatency {
+	v := []PlayerLatency{}
+	for l := r.list(); l.next(); {
+		v = append(v, PlayerLatency{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readPlayerLatencyPolicyList(r *reader) []PlayerLatencyPolicy {
+	v := []PlayerLatencyPolicy{}
+	for l := r.list(); l.next(); {
+		v = append(v, PlayerLatencyPolicy{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readPlayerList(r *reader) []Player {
+	v := []Player{}
+	for l := r.list(); l.next(); {
+		v = append(v, Player{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readPlayerSessionList(r *reader) []PlayerSession {
+	v := []PlayerSession{}
+	for l := r.list(); l.next(); {
+		v = append(v, PlayerSession{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readPriorityTypeList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readQueueArnsList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readScalingPolicyList(r *reader) []ScalingPolicy {
+	v := []ScalingPolicy{}
+	for l := r.list(); l.next(); {
+		v = append(v, ScalingPolicy{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readScriptList(r *reader) []Script {
+	v := []Script{}
+	for l := r.list(); l.next(); {
+		v = append(v, Script{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readSentenceList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readServerProcessList(r *reader) []ServerProcess {
+	v := []ServerProcess{}
+	for l := r.list(); l.next(); {
+		v = append(v, ServerProcess{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readStringList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readSupportContainerDefinitionInputList(r *reader) []SupportContainerDefinitionInput {
+	v := []SupportContainerDefinitionInput{}
+	for l := r.list(); l.next(); {
+		v = append(v, SupportContainerDefinitionInput{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readSupportContainerDefinitionList(r *reader) []SupportContainerDefinition {
+	v := []SupportContainerDefinition{}
+	for l := r.list(); l.next(); {
+		v = append(v, SupportContainerDefinition{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readTagKeyList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readTagList(r *reader) []Tag {
+	v := []Tag{}
+	for l := r.list(); l.next(); {
+		v = append(v, Tag{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readVpcPeeringAuthorizationList(r *reader) []VpcPeeringAuthorization {
+	v := []VpcPeeringAuthorization{}
+	for l := r.list(); l.next(); {
+		v = append(v, VpcPeeringAuthorization{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readVpcPeeringConnectionList(r *reader) []VpcPeeringConnection {
+	v := []VpcPeeringConnection{}
+	for l := r.list(); l.next(); {
+		v = append(v, VpcPeeringConnection{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readVpcSubnets(r *reader) []string {
+	return readList(r, (*reader).string)
+}

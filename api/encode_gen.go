@@ -2,341 +2,6698 @@
 
 package api
 
-func (x *AcceptMatchInput) encode(Encoder)                           {}
-func (x *AcceptMatchOutput) encode(Encoder)                          {}
-func (x *Alias) encode(Encoder)                                      {}
-func (x *AnywhereConfiguration) encode(Encoder)                      {}
-func (x *AttributeValue) encode(Encoder)                             {}
-func (x *AwsCredentials) encode(Encoder)                             {}
-func (x *Build) encode(Encoder)                                      {}
-func (x *CertificateConfiguration) encode(Encoder)                   {}
-func (x *ClaimFilterOption) encode(Encoder)                          {}
-func (x *ClaimGameServerInput) encode(Encoder)                       {}
-func (x *ClaimGameServerOutput) encode(Encoder)                      {}
-func (x *Compute) encode(Encoder)                                    {}
-func (x *ConnectionPortRange) encode(Encoder)                        {}
-func (x *ContainerAttribute) encode(Encoder)                         {}
-func (x *ContainerDependency) encode(Encoder)                        {}
-func (x *ContainerEnvironment) encode(Encoder)                       {}
-func (x *ContainerFleet) encode(Encoder)                             {}
-func (x *ContainerFleetLocationAttributes) encode(Encoder)           {}
-func (x *ContainerGroupDefinition) encode(Encoder)                   {}
-func (x *ContainerGroupPortMapping) encode(Encoder)                  {}
-func (x *ContainerHealthCheck) encode(Encoder)                       {}
-func (x *ContainerIdentifier) encode(Encoder)                        {}
-func (x *ContainerMountPoint) encode(Encoder)                        {}
-func (x *ContainerPortConfiguration) encode(Encoder)                 {}
-func (x *ContainerPortMapping) encode(Encoder)                       {}
-func (x *ContainerPortRange) encode(Encoder)                         {}
-func (x *CreateAliasInput) encode(Encoder)                           {}
-func (x *CreateAliasOutput) encode(Encoder)                          {}
-func (x *CreateBuildInput) encode(Encoder)                           {}
-func (x *CreateBuildOutput) encode(Encoder)                          {}
-func (x *CreateContainerFleetInput) encode(Encoder)                  {}
-func (x *CreateContainerFleetOutput) encode(Encoder)                 {}
-func (x *CreateContainerGroupDefinitionInput) encode(Encoder)        {}
-func (x *CreateContainerGroupDefinitionOutput) encode(Encoder)       {}
-func (x *CreateFleetInput) encode(Encoder)                           {}
-func (x *CreateFleetLocationsInput) encode(Encoder)                  {}
-func (x *CreateFleetLocationsOutput) encode(Encoder)                 {}
-func (x *CreateFleetOutput) encode(Encoder)                          {}
-func (x *CreateGameServerGroupInput) encode(Encoder)                 {}
-func (x *CreateGameServerGroupOutput) encode(Encoder)                {}
-func (x *CreateGameSessionInput) encode(Encoder)                     {}
-func (x *CreateGameSessionOutput) encode(Encoder)                    {}
-func (x *CreateGameSessionQueueInput) encode(Encoder)                {}
-func (x *CreateGameSessionQueueOutput) encode(Encoder)               {}
-func (x *CreateLocationInput) encode(Encoder)                        {}
-func (x *CreateLocationOutput) encode(Encoder)                       {}
-func (x *CreateMatchmakingConfigurationInput) encode(Encoder)        {}
-func (x *CreateMatchmakingConfigurationOutput) encode(Encoder)       {}
-func (x *CreateMatchmakingRuleSetInput) encode(Encoder)              {}
-func (x *CreateMatchmakingRuleSetOutput) encode(Encoder)             {}
-func (x *CreatePlayerSessionInput) encode(Encoder)                   {}
-func (x *CreatePlayerSessionOutput) encode(Encoder)                  {}
-func (x *CreatePlayerSessionsInput) encode(Encoder)                  {}
-func (x *CreatePlayerSessionsOutput) encode(Encoder)                 {}
-func (x *CreateScriptInput) encode(Encoder)                          {}
-func (x *CreateScriptOutput) encode(Encoder)                         {}
-func (x *CreateVpcPeeringAuthorizationInput) encode(Encoder)         {}
-func (x *CreateVpcPeeringAuthorizationOutput) encode(Encoder)        {}
-func (x *CreateVpcPeeringConnectionInput) encode(Encoder)            {}
-func (x *CreateVpcPeeringConnectionOutput) encode(Encoder)           {}
-func (x *DeleteAliasInput) encode(Encoder)                           {}
-func (x *DeleteAliasOutput) encode(Encoder)                          {}
-func (x *DeleteBuildInput) encode(Encoder)                           {}
-func (x *DeleteBuildOutput) encode(Encoder)                          {}
-func (x *DeleteContainerFleetInput) encode(Encoder)                  {}
-func (x *DeleteContainerFleetOutput) encode(Encoder)                 {}
-func (x *DeleteContainerGroupDefinitionInput) encode(Encoder)        {}
-func (x *DeleteContainerGroupDefinitionOutput) encode(Encoder)       {}
-func (x *DeleteFleetInput) encode(Encoder)                           {}
-func (x *DeleteFleetLocationsInput) encode(Encoder)                  {}
-func (x *DeleteFleetLocationsOutput) encode(Encoder)                 {}
-func (x *DeleteFleetOutput) encode(Encoder)                          {}
-func (x *DeleteGameServerGroupInput) encode(Encoder)                 {}
-func (x *DeleteGameServerGroupOutput) encode(Encoder)                {}
-func (x *DeleteGameSessionQueueInput) encode(Encoder)                {}
-func (x *DeleteGameSessionQueueOutput) encode(Encoder)               {}
-func (x *DeleteLocationInput) encode(Encoder)                        {}
-func (x *DeleteLocationOutput) encode(Encoder)                       {}
-func (x *DeleteMatchmakingConfigurationInput) encode(Encoder)        {}
-func (x *DeleteMatchmakingConfigurationOutput) encode(Encoder)       {}
-func (x *DeleteMatchmakingRuleSetInput) encode(Encoder)              {}
-func (x *DeleteMatchmakingRuleSetOutput) encode(Encoder)             {}
-func (x *DeleteScalingPolicyInput) encode(Encoder)                   {}
-func (x *DeleteScalingPolicyOutput) encode(Encoder)                  {}
-func (x *DeleteScriptInput) encode(Encoder)                          {}
-func (x *DeleteScriptOutput) encode(Encoder)                         {}
-func (x *DeleteVpcPeeringAuthorizationInput) encode(Encoder)         {}
-func (x *DeleteVpcPeeringAuthorizationOutput) encode(Encoder)        {}
-func (x *DeleteVpcPeeringConnectionInput) encode(Encoder)            {}
-func (x *DeleteVpcPeeringConnectionOutput) encode(Encoder)           {}
-func (x *DeploymentConfiguration) encode(Encoder)                    {}
-func (x *DeploymentDetails) encode(Encoder)                          {}
-func (x *DeregisterComputeInput) encode(Encoder)                     {}
-func (x *DeregisterComputeOutput) encode(Encoder)                    {}
-func (x *DeregisterGameServerInput) encode(Encoder)                  {}
-func (x *DeregisterGameServerOutput) encode(Encoder)                 {}
-func (x *DescribeAliasInput) encode(Encoder)                         {}
-func (x *DescribeAliasOutput) encode(Encoder)                        {}
-func (x *DescribeBuildInput) encode(Encoder)                         {}
-func (x *DescribeBuildOutput) encode(Encoder)                        {}
-func (x *DescribeComputeInput) encode(Encoder)                       {}
-func (x *DescribeComputeOutput) encode(Encoder)                      {}
-func (x *DescribeContainerFleetInput) encode(Encoder)                {}
-func (x *DescribeContainerFleetOutput) encode(Encoder)               {}
-func (x *DescribeContainerGroupDefinitionInput) encode(Encoder)      {}
-func (x *DescribeContainerGroupDefinitionOutput) encode(Encoder)     {}
-func (x *DescribeContainerGroupPortMappingsInput) encode(Encoder)    {}
-func (x *DescribeContainerGroupPortMappingsOutput) encode(Encoder)   {}
-func (x *DescribeEC2InstanceLimitsInput) encode(Encoder)             {}
-func (x *DescribeEC2InstanceLimitsOutput) encode(Encoder)            {}
-func (x *DescribeFleetAttributesInput) encode(Encoder)               {}
-func (x *DescribeFleetAttributesOutput) encode(Encoder)              {}
-func (x *DescribeFleetCapacityInput) encode(Encoder)                 {}
-func (x *DescribeFleetCapacityOutput) encode(Encoder)                {}
-func (x *DescribeFleetDeploymentInput) encode(Encoder)               {}
-func (x *DescribeFleetDeploymentOutput) encode(Encoder)              {}
-func (x *DescribeFleetEventsInput) encode(Encoder)                   {}
-func (x *DescribeFleetEventsOutput) encode(Encoder)                  {}
-func (x *DescribeFleetLocationAttributesInput) encode(Encoder)       {}
-func (x *DescribeFleetLocationAttributesOutput) encode(Encoder)      {}
-func (x *DescribeFleetLocationCapacityInput) encode(Encoder)         {}
-func (x *DescribeFleetLocationCapacityOutput) encode(Encoder)        {}
-func (x *DescribeFleetLocationUtilizationInput) encode(Encoder)      {}
-func (x *DescribeFleetLocationUtilizationOutput) encode(Encoder)     {}
-func (x *DescribeFleetPortSettingsInput) encode(Encoder)             {}
-func (x *DescribeFleetPortSettingsOutput) encode(Encoder)            {}
-func (x *DescribeFleetUtilizationInput) encode(Encoder)              {}
-func (x *DescribeFleetUtilizationOutput) encode(Encoder)             {}
-func (x *DescribeGameServerGroupInput) encode(Encoder)               {}
-func (x *DescribeGameServerGroupOutput) encode(Encoder)              {}
-func (x *DescribeGameServerInput) encode(Encoder)                    {}
-func (x *DescribeGameServerInstancesInput) encode(Encoder)           {}
-func (x *DescribeGameServerInstancesOutput) encode(Encoder)          {}
-func (x *DescribeGameServerOutput) encode(Encoder)                   {}
-func (x *DescribeGameSessionDetailsInput) encode(Encoder)            {}
-func (x *DescribeGameSessionDetailsOutput) encode(Encoder)           {}
-func (x *DescribeGameSessionPlacementInput) encode(Encoder)          {}
-func (x *DescribeGameSessionPlacementOutput) encode(Encoder)         {}
-func (x *DescribeGameSessionQueuesInput) encode(Encoder)             {}
-func (x *DescribeGameSessionQueuesOutput) encode(Encoder)            {}
-func (x *DescribeGameSessionsInput) encode(Encoder)                  {}
-func (x *DescribeGameSessionsOutput) encode(Encoder)                 {}
-func (x *DescribeInstancesInput) encode(Encoder)                     {}
-func (x *DescribeInstancesOutput) encode(Encoder)                    {}
-func (x *DescribeMatchmakingConfigurationsInput) encode(Encoder)     {}
-func (x *DescribeMatchmakingConfigurationsOutput) encode(Encoder)    {}
-func (x *DescribeMatchmakingInput) encode(Encoder)                   {}
-func (x *DescribeMatchmakingOutput) encode(Encoder)                  {}
-func (x *DescribeMatchmakingRuleSetsInput) encode(Encoder)           {}
-func (x *DescribeMatchmakingRuleSetsOutput) encode(Encoder)          {}
-func (x *DescribePlayerSessionsInput) encode(Encoder)                {}
-func (x *DescribePlayerSessionsOutput) encode(Encoder)               {}
-func (x *DescribeRuntimeConfigurationInput) encode(Encoder)          {}
-func (x *DescribeRuntimeConfigurationOutput) encode(Encoder)         {}
-func (x *DescribeScalingPoliciesInput) encode(Encoder)               {}
-func (x *DescribeScalingPoliciesOutput) encode(Encoder)              {}
-func (x *DescribeScriptInput) encode(Encoder)                        {}
-func (x *DescribeScriptOutput) encode(Encoder)                       {}
-func (x *DescribeVpcPeeringAuthorizationsInput) encode(Encoder)      {}
-func (x *DescribeVpcPeeringAuthorizationsOutput) encode(Encoder)     {}
-func (x *DescribeVpcPeeringConnectionsInput) encode(Encoder)         {}
-func (x *DescribeVpcPeeringConnectionsOutput) encode(Encoder)        {}
-func (x *DesiredPlayerSession) encode(Encoder)                       {}
-func (x *EC2InstanceCounts) encode(Encoder)                          {}
-func (x *EC2InstanceLimit) encode(Encoder)                           {}
-func (x *Event) encode(Encoder)                                      {}
-func (x *ExplainFleetInput) encode(Encoder)                          {}
-func (x *ExplainFleetOutput) encode(Encoder)                         {}
-func (x *FilterConfiguration) encode(Encoder)                        {}
-func (x *FleetAttributes) encode(Encoder)                            {}
-func (x *FleetCapacity) encode(Encoder)                              {}
-func (x *FleetDeployment) encode(Encoder)                            {}
-func (x *FleetUtilization) encode(Encoder)                           {}
-func (x *GameProperty) encode(Encoder)                               {}
-func (x *GameServer) encode(Encoder)                                 {}
-func (x *GameServerContainerDefinition) encode(Encoder)              {}
-func (x *GameServerContainerDefinitionInput) encode(Encoder)         {}
-func (x *GameServerContainerGroupCounts) encode(Encoder)             {}
-func (x *GameServerGroup) encode(Encoder)                            {}
-func (x *GameServerGroupAutoScalingPolicy) encode(Encoder)           {}
-func (x *GameServerInstance) encode(Encoder)                         {}
-func (x *GameSession) encode(Encoder)                                {}
-func (x *GameSessionConnectionInfo) encode(Encoder)                  {}
-func (x *GameSessionCreationLimitPolicy) encode(Encoder)             {}
-func (x *GameSessionDetail) encode(Encoder)                          {}
-func (x *GameSessionPlacement) encode(Encoder)                       {}
-func (x *GameSessionQueue) encode(Encoder)                           {}
-func (x *GameSessionQueueDestination) encode(Encoder)                {}
-func (x *GetComputeAccessInput) encode(Encoder)                      {}
-func (x *GetComputeAccessOutput) encode(Encoder)                     {}
-func (x *GetComputeAuthTokenInput) encode(Encoder)                   {}
-func (x *GetComputeAuthTokenOutput) encode(Encoder)                  {}
-func (x *GetGameSessionLogUrlInput) encode(Encoder)                  {}
-func (x *GetGameSessionLogUrlOutput) encode(Encoder)                 {}
-func (x *GetInstanceAccessInput) encode(Encoder)                     {}
-func (x *GetInstanceAccessOutput) encode(Encoder)                    {}
-func (x *GetPlayerConnectionDetailsInput) encode(Encoder)            {}
-func (x *GetPlayerConnectionDetailsOutput) encode(Encoder)           {}
-func (x *Instance) encode(Encoder)                                   {}
-func (x *InstanceAccess) encode(Encoder)                             {}
-func (x *InstanceCredentials) encode(Encoder)                        {}
-func (x *InstanceDefinition) encode(Encoder)                         {}
-func (x *IpPermission) encode(Encoder)                               {}
-func (x *LaunchTemplateSpecification) encode(Encoder)                {}
-func (x *LinuxCapabilities) encode(Encoder)                          {}
-func (x *ListAliasesInput) encode(Encoder)                           {}
-func (x *ListAliasesOutput) encode(Encoder)                          {}
-func (x *ListBuildsInput) encode(Encoder)                            {}
-func (x *ListBuildsOutput) encode(Encoder)                           {}
-func (x *ListComputeInput) encode(Encoder)                           {}
-func (x *ListComputeOutput) encode(Encoder)                          {}
-func (x *ListContainerFleetsInput) encode(Encoder)                   {}
-func (x *ListContainerFleetsOutput) encode(Encoder)                  {}
-func (x *ListContainerGroupDefinitionVersionsInput) encode(Encoder)  {}
-func (x *ListContainerGroupDefinitionVersionsOutput) encode(Encoder) {}
-func (x *ListContainerGroupDefinitionsInput) encode(Encoder)         {}
-func (x *ListContainerGroupDefinitionsOutput) encode(Encoder)        {}
-func (x *ListFleetDeploymentsInput) encode(Encoder)                  {}
-func (x *ListFleetDeploymentsOutput) encode(Encoder)                 {}
-func (x *ListFleetsInput) encode(Encoder)                            {}
-func (x *ListFleetsOutput) encode(Encoder)                           {}
-func (x *ListGameServerGroupsInput) encode(Encoder)                  {}
-func (x *ListGameServerGroupsOutput) encode(Encoder)                 {}
-func (x *ListGameServersInput) encode(Encoder)                       {}
-func (x *ListGameServersOutput) encode(Encoder)                      {}
-func (x *ListLocationsInput) encode(Encoder)                         {}
-func (x *ListLocationsOutput) encode(Encoder)                        {}
-func (x *ListScriptsInput) encode(Encoder)                           {}
-func (x *ListScriptsOutput) encode(Encoder)                          {}
-func (x *ListTagsForResourceInput) encode(Encoder)                   {}
-func (x *ListTagsForResourceOutput) encode(Encoder)                  {}
-func (x *LocationAttributes) encode(Encoder)                         {}
-func (x *LocationConfiguration) encode(Encoder)                      {}
-func (x *LocationModel) encode(Encoder)                              {}
-func (x *LocationState) encode(Encoder)                              {}
-func (x *LocationalDeployment) encode(Encoder)                       {}
-func (x *LogConfiguration) encode(Encoder)                           {}
-func (x *LogLine) encode(Encoder)                                    {}
-func (x *ManagedCapacityConfiguration) encode(Encoder)               {}
-func (x *MatchedPlayerSession) encode(Encoder)                       {}
-func (x *MatchmakingConfiguration) encode(Encoder)                   {}
-func (x *MatchmakingRuleSet) encode(Encoder)                         {}
-func (x *MatchmakingTicket) encode(Encoder)                          {}
-func (x *PingBeacon) encode(Encoder)                                 {}
-func (x *PlacedPlayerSession) encode(Encoder)                        {}
-func (x *Player) encode(Encoder)                                     {}
-func (x *PlayerConnectionDetail) encode(Encoder)                     {}
-func (x *PlayerConnectionEndpoint) encode(Encoder)                   {}
-func (x *PlayerGatewayConfiguration) encode(Encoder)                 {}
-func (x *PlayerLatency) encode(Encoder)                              {}
-func (x *PlayerLatencyPolicy) encode(Encoder)                        {}
-func (x *PlayerSession) encode(Encoder)                              {}
-func (x *PriorityConfiguration) encode(Encoder)                      {}
-func (x *PriorityConfigurationOverride) encode(Encoder)              {}
-func (x *PutScalingPolicyInput) encode(Encoder)                      {}
-func (x *PutScalingPolicyOutput) encode(Encoder)                     {}
-func (x *ReadLogsInput) encode(Encoder)                              {}
-func (x *ReadLogsOutput) encode(Encoder)                             {}
-func (x *RegisterComputeInput) encode(Encoder)                       {}
-func (x *RegisterComputeOutput) encode(Encoder)                      {}
-func (x *RegisterGameServerInput) encode(Encoder)                    {}
-func (x *RegisterGameServerOutput) encode(Encoder)                   {}
-func (x *RequestUploadCredentialsInput) encode(Encoder)              {}
-func (x *RequestUploadCredentialsOutput) encode(Encoder)             {}
-func (x *ResolveAliasInput) encode(Encoder)                          {}
-func (x *ResolveAliasOutput) encode(Encoder)                         {}
-func (x *ResourceCreationLimitPolicy) encode(Encoder)                {}
-func (x *ResumeGameServerGroupInput) encode(Encoder)                 {}
-func (x *ResumeGameServerGroupOutput) encode(Encoder)                {}
-func (x *RoutingStrategy) encode(Encoder)                            {}
-func (x *RuntimeConfiguration) encode(Encoder)                       {}
-func (x *S3Location) encode(Encoder)                                 {}
-func (x *ScalingPolicy) encode(Encoder)                              {}
-func (x *Script) encode(Encoder)                                     {}
-func (x *SearchGameSessionsInput) encode(Encoder)                    {}
-func (x *SearchGameSessionsOutput) encode(Encoder)                   {}
-func (x *ServerProcess) encode(Encoder)                              {}
-func (x *StartFleetActionsInput) encode(Encoder)                     {}
-func (x *StartFleetActionsOutput) encode(Encoder)                    {}
-func (x *StartGameSessionPlacementInput) encode(Encoder)             {}
-func (x *StartGameSessionPlacementOutput) encode(Encoder)            {}
-func (x *StartMatchBackfillInput) encode(Encoder)                    {}
-func (x *StartMatchBackfillOutput) encode(Encoder)                   {}
-func (x *StartMatchmakingInput) encode(Encoder)                      {}
-func (x *StartMatchmakingOutput) encode(Encoder)                     {}
-func (x *StopFleetActionsInput) encode(Encoder)                      {}
-func (x *StopFleetActionsOutput) encode(Encoder)                     {}
-func (x *StopGameSessionPlacementInput) encode(Encoder)              {}
-func (x *StopGameSessionPlacementOutput) encode(Encoder)             {}
-func (x *StopMatchmakingInput) encode(Encoder)                       {}
-func (x *StopMatchmakingOutput) encode(Encoder)                      {}
-func (x *SupportContainerDefinition) encode(Encoder)                 {}
-func (x *SupportContainerDefinitionInput) encode(Encoder)            {}
-func (x *SuspendGameServerGroupInput) encode(Encoder)                {}
-func (x *SuspendGameServerGroupOutput) encode(Encoder)               {}
-func (x *Tag) encode(Encoder)                                        {}
-func (x *TagResourceInput) encode(Encoder)                           {}
-func (x *TagResourceOutput) encode(Encoder)                          {}
-func (x *TargetConfiguration) encode(Encoder)                        {}
-func (x *TargetTrackingConfiguration) encode(Encoder)                {}
-func (x *TerminateGameSessionInput) encode(Encoder)                  {}
-func (x *TerminateGameSessionOutput) encode(Encoder)                 {}
-func (x *UDPEndpoint) encode(Encoder)                                {}
-func (x *UntagResourceInput) encode(Encoder)                         {}
-func (x *UntagResourceOutput) encode(Encoder)                        {}
-func (x *UpdateAliasInput) encode(Encoder)                           {}
-func (x *UpdateAliasOutput) encode(Encoder)                          {}
-func (x *UpdateBuildInput) encode(Encoder)                           {}
-func (x *UpdateBuildOutput) encode(Encoder)                          {}
-func (x *UpdateContainerFleetInput) encode(Encoder)                  {}
-func (x *UpdateContainerFleetOutput) encode(Encoder)                 {}
-func (x *UpdateContainerGroupDefinitionInput) encode(Encoder)        {}
-func (x *UpdateContainerGroupDefinitionOutput) encode(Encoder)       {}
-func (x *UpdateFleetAttributesInput) encode(Encoder)                 {}
-func (x *UpdateFleetAttributesOutput) encode(Encoder)                {}
-func (x *UpdateFleetCapacityInput) encode(Encoder)                   {}
-func (x *UpdateFleetCapacityOutput) encode(Encoder)                  {}
-func (x *UpdateFleetPortSettingsInput) encode(Encoder)               {}
-func (x *UpdateFleetPortSettingsOutput) encode(Encoder)              {}
-func (x *UpdateGameServerGroupInput) encode(Encoder)                 {}
-func (x *UpdateGameServerGroupOutput) encode(Encoder)                {}
-func (x *UpdateGameServerInput) encode(Encoder)                      {}
-func (x *UpdateGameServerOutput) encode(Encoder)                     {}
-func (x *UpdateGameSessionInput) encode(Encoder)                     {}
-func (x *UpdateGameSessionOutput) encode(Encoder)                    {}
-func (x *UpdateGameSessionQueueInput) encode(Encoder)                {}
-func (x *UpdateGameSessionQueueOutput) encode(Encoder)               {}
-func (x *UpdateMatchmakingConfigurationInput) encode(Encoder)        {}
-func (x *UpdateMatchmakingConfigurationOutput) encode(Encoder)       {}
-func (x *UpdateRuntimeConfigurationInput) encode(Encoder)            {}
-func (x *UpdateRuntimeConfigurationOutput) encode(Encoder)           {}
-func (x *UpdateScriptInput) encode(Encoder)                          {}
-func (x *UpdateScriptOutput) encode(Encoder)                         {}
-func (x *ValidateMatchmakingRuleSetInput) encode(Encoder)            {}
-func (x *ValidateMatchmakingRuleSetOutput) encode(Encoder)           {}
-func (x *VpcPeeringAuthorization) encode(Encoder)                    {}
-func (x *VpcPeeringConnection) encode(Encoder)                       {}
-func (x *VpcPeeringConnectionStatus) encode(Encoder)                 {}
+func (x *AcceptMatchInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("TicketId")
+		e.String(x.TicketId)
+	}
+	if x.PlayerIds != nil {
+		e.Key("PlayerIds")
+		writeStrings(e, x.PlayerIds)
+	}
+	{
+		e.Key("AcceptanceType")
+		e.String(x.AcceptanceType)
+	}
+	e.End()
+}
+
+func (x *AcceptMatchOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *Alias) encode(e Encoder) {
+	e.Object()
+	if x.AliasId != nil {
+		e.Key("AliasId")
+		e.String(*x.AliasId)
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.AliasArn != nil {
+		e.Key("AliasArn")
+		e.String(*x.AliasArn)
+	}
+	if x.Description != nil {
+		e.Key("Description")
+		e.String(*x.Description)
+	}
+	if x.RoutingStrategy != nil {
+		e.Key("RoutingStrategy")
+		x.RoutingStrategy.encode(e)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if !x.LastUpdatedTime.IsZero() {
+		e.Key("LastUpdatedTime")
+		e.Time(x.LastUpdatedTime)
+	}
+	e.End()
+}
+
+func (x *AnywhereConfiguration) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Cost")
+		e.String(x.Cost)
+	}
+	e.End()
+}
+
+func (x *AttributeValue) encode(e Encoder) {
+	e.Object()
+	if x.S != nil {
+		e.Key("S")
+		e.String(*x.S)
+	}
+	if x.N != nil {
+		e.Key("N")
+		e.Float(*x.N)
+	}
+	if x.SL != nil {
+		e.Key("SL")
+		writeStrings(e, x.SL)
+	}
+	if x.SDM != nil {
+		e.Key("SDM")
+		writePlayerAttributeStringDoubleMap(e, x.SDM)
+	}
+	e.End()
+}
+
+func (x *AwsCredentials) encode(e Encoder) {
+	e.Object()
+	if x.AccessKeyId != nil {
+		e.Key("AccessKeyId")
+		e.String(*x.AccessKeyId)
+	}
+	if x.SecretAccessKey != nil {
+		e.Key("SecretAccessKey")
+		e.String(*x.SecretAccessKey)
+	}
+	if x.SessionToken != nil {
+		e.Key("SessionToken")
+		e.String(*x.SessionToken)
+	}
+	e.End()
+}
+
+func (x *Build) encode(e Encoder) {
+	e.Object()
+	if x.BuildId != nil {
+		e.Key("BuildId")
+		e.String(*x.BuildId)
+	}
+	if x.BuildArn != nil {
+		e.Key("BuildArn")
+		e.String(*x.BuildArn)
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.Version != nil {
+		e.Key("Version")
+		e.String(*x.Version)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.SizeOnDisk != nil {
+		e.Key("SizeOnDisk")
+		e.Int(*x.SizeOnDisk)
+	}
+	if x.OperatingSystem != nil {
+		e.Key("OperatingSystem")
+		e.String(*x.OperatingSystem)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if x.ServerSdkVersion != nil {
+		e.Key("ServerSdkVersion")
+		e.String(*x.ServerSdkVersion)
+	}
+	e.End()
+}
+
+func (x *CertificateConfiguration) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("CertificateType")
+		e.String(x.CertificateType)
+	}
+	e.End()
+}
+
+func (x *ClaimFilterOption) encode(e Encoder) {
+	e.Object()
+	if x.InstanceStatuses != nil {
+		e.Key("InstanceStatuses")
+		writeStrings(e, x.InstanceStatuses)
+	}
+	e.End()
+}
+
+func (x *ClaimGameServerInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	if x.GameServerId != nil {
+		e.Key("GameServerId")
+		e.String(*x.GameServerId)
+	}
+	if x.GameServerData != nil {
+		e.Key("GameServerData")
+		e.String(*x.GameServerData)
+	}
+	if x.FilterOption != nil {
+		e.Key("FilterOption")
+		x.FilterOption.encode(e)
+	}
+	e.End()
+}
+
+func (x *ClaimGameServerOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServer != nil {
+		e.Key("GameServer")
+		x.GameServer.encode(e)
+	}
+	e.End()
+}
+
+func (x *Compute) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.ComputeName != nil {
+		e.Key("ComputeName")
+		e.String(*x.ComputeName)
+	}
+	if x.ComputeArn != nil {
+		e.Key("ComputeArn")
+		e.String(*x.ComputeArn)
+	}
+	if x.IpAddress != nil {
+		e.Key("IpAddress")
+		e.String(*x.IpAddress)
+	}
+	if x.DnsName != nil {
+		e.Key("DnsName")
+		e.String(*x.DnsName)
+	}
+	if x.ComputeStatus != nil {
+		e.Key("ComputeStatus")
+		e.String(*x.ComputeStatus)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if x.OperatingSystem != nil {
+		e.Key("OperatingSystem")
+		e.String(*x.OperatingSystem)
+	}
+	if x.Type != nil {
+		e.Key("Type")
+		e.String(*x.Type)
+	}
+	if x.GameLiftServiceSdkEndpoint != nil {
+		e.Key("GameLiftServiceSdkEndpoint")
+		e.String(*x.GameLiftServiceSdkEndpoint)
+	}
+	if x.GameLiftAgentEndpoint != nil {
+		e.Key("GameLiftAgentEndpoint")
+		e.String(*x.GameLiftAgentEndpoint)
+	}
+	if x.InstanceId != nil {
+		e.Key("InstanceId")
+		e.String(*x.InstanceId)
+	}
+	if x.ContainerAttributes != nil {
+		e.Key("ContainerAttributes")
+		writeContainerAttributes(e, x.ContainerAttributes)
+	}
+	if x.GameServerContainerGroupDefinitionArn != nil {
+		e.Key("GameServerContainerGroupDefinitionArn")
+		e.String(*x.GameServerContainerGroupDefinitionArn)
+	}
+	e.End()
+}
+
+func (x *ConnectionPortRange) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FromPort")
+		e.Int(int64(x.FromPort))
+	}
+	{
+		e.Key("ToPort")
+		e.Int(int64(x.ToPort))
+	}
+	e.End()
+}
+
+func (x *ContainerAttribute) encode(e Encoder) {
+	e.Object()
+	if x.ContainerName != nil {
+		e.Key("ContainerName")
+		e.String(*x.ContainerName)
+	}
+	if x.ContainerRuntimeId != nil {
+		e.Key("ContainerRuntimeId")
+		e.String(*x.ContainerRuntimeId)
+	}
+	e.End()
+}
+
+func (x *ContainerDependency) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("ContainerName")
+		e.String(x.ContainerName)
+	}
+	{
+		e.Key("Condition")
+		e.String(x.Condition)
+	}
+	e.End()
+}
+
+func (x *ContainerEnvironment) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	{
+		e.Key("Value")
+		e.String(x.Value)
+	}
+	e.End()
+}
+
+func (x *ContainerFleet) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.FleetRoleArn != nil {
+		e.Key("FleetRoleArn")
+		e.String(*x.FleetRoleArn)
+	}
+	if x.GameServerContainerGroupDefinitionName != nil {
+		e.Key("GameServerContainerGroupDefinitionName")
+		e.String(*x.GameServerContainerGroupDefinitionName)
+	}
+	if x.GameServerContainerGroupDefinitionArn != nil {
+		e.Key("GameServerContainerGroupDefinitionArn")
+		e.String(*x.GameServerContainerGroupDefinitionArn)
+	}
+	if x.PerInstanceContainerGroupDefinitionName != nil {
+		e.Key("PerInstanceContainerGroupDefinitionName")
+		e.String(*x.PerInstanceContainerGroupDefinitionName)
+	}
+	if x.PerInstanceContainerGroupDefinitionArn != nil {
+		e.Key("PerInstanceContainerGroupDefinitionArn")
+		e.String(*x.PerInstanceContainerGroupDefinitionArn)
+	}
+	if x.InstanceConnectionPortRange != nil {
+		e.Key("InstanceConnectionPortRange")
+		x.InstanceConnectionPortRange.encode(e)
+	}
+	if x.InstanceInboundPermissions != nil {
+		e.Key("InstanceInboundPermissions")
+		writeIpPermissionsList(e, x.InstanceInboundPermissions)
+	}
+	if x.GameServerContainerGroupsPerInstance != nil {
+		e.Key("GameServerContainerGroupsPerInstance")
+		e.Int(int64(*x.GameServerContainerGroupsPerInstance))
+	}
+	if x.MaximumGameServerContainerGroupsPerInstance != nil {
+		e.Key("MaximumGameServerContainerGroupsPerInstance")
+		e.Int(int64(*x.MaximumGameServerContainerGroupsPerInstance))
+	}
+	if x.InstanceType != nil {
+		e.Key("InstanceType")
+		e.String(*x.InstanceType)
+	}
+	if x.BillingType != nil {
+		e.Key("BillingType")
+		e.String(*x.BillingType)
+	}
+	if x.Description != nil {
+		e.Key("Description")
+		e.String(*x.Description)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if x.MetricGroups != nil {
+		e.Key("MetricGroups")
+		writeStrings(e, x.MetricGroups)
+	}
+	if x.NewGameSessionProtectionPolicy != nil {
+		e.Key("NewGameSessionProtectionPolicy")
+		e.String(*x.NewGameSessionProtectionPolicy)
+	}
+	if x.GameSessionCreationLimitPolicy != nil {
+		e.Key("GameSessionCreationLimitPolicy")
+		x.GameSessionCreationLimitPolicy.encode(e)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.DeploymentDetails != nil {
+		e.Key("DeploymentDetails")
+		x.DeploymentDetails.encode(e)
+	}
+	if x.LogConfiguration != nil {
+		e.Key("LogConfiguration")
+		x.LogConfiguration.encode(e)
+	}
+	if x.LocationAttributes != nil {
+		e.Key("LocationAttributes")
+		writeContainerFleetLocationAttributesList(e, x.LocationAttributes)
+	}
+	if x.PlayerGatewayMode != nil {
+		e.Key("PlayerGatewayMode")
+		e.String(*x.PlayerGatewayMode)
+	}
+	e.End()
+}
+
+func (x *ContainerFleetLocationAttributes) encode(e Encoder) {
+	e.Object()
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.PlayerGatewayStatus != nil {
+		e.Key("PlayerGatewayStatus")
+		e.String(*x.PlayerGatewayStatus)
+	}
+	e.End()
+}
+
+func (x *ContainerGroupDefinition) encode(e Encoder) {
+	e.Object()
+	if x.ContainerGroupDefinitionArn != nil {
+		e.Key("ContainerGroupDefinitionArn")
+		e.String(*x.ContainerGroupDefinitionArn)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if x.OperatingSystem != nil {
+		e.Key("OperatingSystem")
+		e.String(*x.OperatingSystem)
+	}
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	if x.ContainerGroupType != nil {
+		e.Key("ContainerGroupType")
+		e.String(*x.ContainerGroupType)
+	}
+	if x.TotalMemoryLimitMebibytes != nil {
+		e.Key("TotalMemoryLimitMebibytes")
+		e.Int(int64(*x.TotalMemoryLimitMebibytes))
+	}
+	if x.TotalVcpuLimit != nil {
+		e.Key("TotalVcpuLimit")
+		e.Float(*x.TotalVcpuLimit)
+	}
+	if x.GameServerContainerDefinition != nil {
+		e.Key("GameServerContainerDefinition")
+		x.GameServerContainerDefinition.encode(e)
+	}
+	if x.SupportContainerDefinitions != nil {
+		e.Key("SupportContainerDefinitions")
+		writeSupportContainerDefinitionList(e, x.SupportContainerDefinitions)
+	}
+	if x.VersionNumber != nil {
+		e.Key("VersionNumber")
+		e.Int(int64(*x.VersionNumber))
+	}
+	if x.VersionDescription != nil {
+		e.Key("VersionDescription")
+		e.String(*x.VersionDescription)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.StatusReason != nil {
+		e.Key("StatusReason")
+		e.String(*x.StatusReason)
+	}
+	e.End()
+}
+
+func (x *ContainerGroupPortMapping) encode(e Encoder) {
+	e.Object()
+	if x.ContainerName != nil {
+		e.Key("ContainerName")
+		e.String(*x.ContainerName)
+	}
+	if x.ContainerRuntimeId != nil {
+		e.Key("ContainerRuntimeId")
+		e.String(*x.ContainerRuntimeId)
+	}
+	if x.ContainerPortMappings != nil {
+		e.Key("ContainerPortMappings")
+		writeContainerPortMappingList(e, x.ContainerPortMappings)
+	}
+	e.End()
+}
+
+func (x *ContainerHealthCheck) encode(e Encoder) {
+	e.Object()
+	if x.Command != nil {
+		e.Key("Command")
+		writeStrings(e, x.Command)
+	}
+	if x.Interval != nil {
+		e.Key("Interval")
+		e.Int(int64(*x.Interval))
+	}
+	if x.Retries != nil {
+		e.Key("Retries")
+		e.Int(int64(*x.Retries))
+	}
+	if x.StartPeriod != nil {
+		e.Key("StartPeriod")
+		e.Int(int64(*x.StartPeriod))
+	}
+	if x.Timeout != nil {
+		e.Key("Timeout")
+		e.Int(int64(*x.Timeout))
+	}
+	e.End()
+}
+
+func (x *ContainerIdentifier) encode(e Encoder) {
+	e.Object()
+	if x.ContainerName != nil {
+		e.Key("ContainerName")
+		e.String(*x.ContainerName)
+	}
+	if x.ContainerRuntimeId != nil {
+		e.Key("ContainerRuntimeId")
+		e.String(*x.ContainerRuntimeId)
+	}
+	e.End()
+}
+
+func (x *ContainerMountPoint) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("InstancePath")
+		e.String(x.InstancePath)
+	}
+	if x.ContainerPath != nil {
+		e.Key("ContainerPath")
+		e.String(*x.ContainerPath)
+	}
+	if x.AccessLevel != nil {
+		e.Key("AccessLevel")
+		e.String(*x.AccessLevel)
+	}
+	e.End()
+}
+
+func (x *ContainerPortConfiguration) encode(e Encoder) {
+	e.Object()
+	if x.ContainerPortRanges != nil {
+		e.Key("ContainerPortRanges")
+		writeContainerPortRangeList(e, x.ContainerPortRanges)
+	}
+	e.End()
+}
+
+func (x *ContainerPortMapping) encode(e Encoder) {
+	e.Object()
+	if x.ContainerPort != nil {
+		e.Key("ContainerPort")
+		e.Int(int64(*x.ContainerPort))
+	}
+	if x.ConnectionPort != nil {
+		e.Key("ConnectionPort")
+		e.Int(int64(*x.ConnectionPort))
+	}
+	if x.Protocol != nil {
+		e.Key("Protocol")
+		e.String(*x.Protocol)
+	}
+	e.End()
+}
+
+func (x *ContainerPortRange) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FromPort")
+		e.Int(int64(x.FromPort))
+	}
+	{
+		e.Key("ToPort")
+		e.Int(int64(x.ToPort))
+	}
+	{
+		e.Key("Protocol")
+		e.String(x.Protocol)
+	}
+	e.End()
+}
+
+func (x *CreateAliasInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	if x.Description != nil {
+		e.Key("Description")
+		e.String(*x.Description)
+	}
+	if x.RoutingStrategy != nil {
+		e.Key("RoutingStrategy")
+		x.RoutingStrategy.encode(e)
+	}
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	e.End()
+}
+
+func (x *CreateAliasOutput) encode(e Encoder) {
+	e.Object()
+	if x.Alias != nil {
+		e.Key("Alias")
+		x.Alias.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateBuildInput) encode(e Encoder) {
+	e.Object()
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.Version != nil {
+		e.Key("Version")
+		e.String(*x.Version)
+	}
+	if x.StorageLocation != nil {
+		e.Key("StorageLocation")
+		x.StorageLocation.encode(e)
+	}
+	if x.OperatingSystem != nil {
+		e.Key("OperatingSystem")
+		e.String(*x.OperatingSystem)
+	}
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	if x.ServerSdkVersion != nil {
+		e.Key("ServerSdkVersion")
+		e.String(*x.ServerSdkVersion)
+	}
+	e.End()
+}
+
+func (x *CreateBuildOutput) encode(e Encoder) {
+	e.Object()
+	if x.Build != nil {
+		e.Key("Build")
+		x.Build.encode(e)
+	}
+	if x.UploadCredentials != nil {
+		e.Key("UploadCredentials")
+		x.UploadCredentials.encode(e)
+	}
+	if x.StorageLocation != nil {
+		e.Key("StorageLocation")
+		x.StorageLocation.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateContainerFleetInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetRoleArn")
+		e.String(x.FleetRoleArn)
+	}
+	if x.Description != nil {
+		e.Key("Description")
+		e.String(*x.Description)
+	}
+	if x.GameServerContainerGroupDefinitionName != nil {
+		e.Key("GameServerContainerGroupDefinitionName")
+		e.String(*x.GameServerContainerGroupDefinitionName)
+	}
+	if x.PerInstanceContainerGroupDefinitionName != nil {
+		e.Key("PerInstanceContainerGroupDefinitionName")
+		e.String(*x.PerInstanceContainerGroupDefinitionName)
+	}
+	if x.InstanceConnectionPortRange != nil {
+		e.Key("InstanceConnectionPortRange")
+		x.InstanceConnectionPortRange.encode(e)
+	}
+	if x.InstanceInboundPermissions != nil {
+		e.Key("InstanceInboundPermissions")
+		writeIpPermissionsList(e, x.InstanceInboundPermissions)
+	}
+	if x.GameServerContainerGroupsPerInstance != nil {
+		e.Key("GameServerContainerGroupsPerInstance")
+		e.Int(int64(*x.GameServerContainerGroupsPerInstance))
+	}
+	if x.InstanceType != nil {
+		e.Key("InstanceType")
+		e.String(*x.InstanceType)
+	}
+	if x.BillingType != nil {
+		e.Key("BillingType")
+		e.String(*x.BillingType)
+	}
+	if x.Locations != nil {
+		e.Key("Locations")
+		writeLocationConfigurationList(e, x.Locations)
+	}
+	if x.MetricGroups != nil {
+		e.Key("MetricGroups")
+		writeStrings(e, x.MetricGroups)
+	}
+	if x.NewGameSessionProtectionPolicy != nil {
+		e.Key("NewGameSessionProtectionPolicy")
+		e.String(*x.NewGameSessionProtectionPolicy)
+	}
+	if x.GameSessionCreationLimitPolicy != nil {
+		e.Key("GameSessionCreationLimitPolicy")
+		x.GameSessionCreationLimitPolicy.encode(e)
+	}
+	if x.LogConfiguration != nil {
+		e.Key("LogConfiguration")
+		x.LogConfiguration.encode(e)
+	}
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	if x.PlayerGatewayMode != nil {
+		e.Key("PlayerGatewayMode")
+		e.String(*x.PlayerGatewayMode)
+	}
+	e.End()
+}
+
+func (x *CreateContainerFleetOutput) encode(e Encoder) {
+	e.Object()
+	if x.ContainerFleet != nil {
+		e.Key("ContainerFleet")
+		x.ContainerFleet.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateContainerGroupDefinitionInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	if x.ContainerGroupType != nil {
+		e.Key("ContainerGroupType")
+		e.String(*x.ContainerGroupType)
+	}
+	{
+		e.Key("TotalMemoryLimitMebibytes")
+		e.Int(int64(x.TotalMemoryLimitMebibytes))
+	}
+	{
+		e.Key("TotalVcpuLimit")
+		e.Float(x.TotalVcpuLimit)
+	}
+	if x.GameServerContainerDefinition != nil {
+		e.Key("GameServerContainerDefinition")
+		x.GameServerContainerDefinition.encode(e)
+	}
+	if x.SupportContainerDefinitions != nil {
+		e.Key("SupportContainerDefinitions")
+		writeSupportContainerDefinitionInputList(e, x.SupportContainerDefinitions)
+	}
+	{
+		e.Key("OperatingSystem")
+		e.String(x.OperatingSystem)
+	}
+	if x.VersionDescription != nil {
+		e.Key("VersionDescription")
+		e.String(*x.VersionDescription)
+	}
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	e.End()
+}
+
+func (x *CreateContainerGroupDefinitionOutput) encode(e Encoder) {
+	e.Object()
+	if x.ContainerGroupDefinition != nil {
+		e.Key("ContainerGroupDefinition")
+		x.ContainerGroupDefinition.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateFleetInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	if x.Description != nil {
+		e.Key("Description")
+		e.String(*x.Description)
+	}
+	if x.BuildId != nil {
+		e.Key("BuildId")
+		e.String(*x.BuildId)
+	}
+	if x.ScriptId != nil {
+		e.Key("ScriptId")
+		e.String(*x.ScriptId)
+	}
+	if x.ServerLaunchPath != nil {
+		e.Key("ServerLaunchPath")
+		e.String(*x.ServerLaunchPath)
+	}
+	if x.ServerLaunchParameters != nil {
+		e.Key("ServerLaunchParameters")
+		e.String(*x.ServerLaunchParameters)
+	}
+	if x.LogPaths != nil {
+		e.Key("LogPaths")
+		writeStrings(e, x.LogPaths)
+	}
+	if x.EC2InstanceType != nil {
+		e.Key("EC2InstanceType")
+		e.String(*x.EC2InstanceType)
+	}
+	if x.EC2InboundPermissions != nil {
+		e.Key("EC2InboundPermissions")
+		writeIpPermissionsList(e, x.EC2InboundPermissions)
+	}
+	if x.NewGameSessionProtectionPolicy != nil {
+		e.Key("NewGameSessionProtectionPolicy")
+		e.String(*x.NewGameSessionProtectionPolicy)
+	}
+	if x.RuntimeConfiguration != nil {
+		e.Key("RuntimeConfiguration")
+		x.RuntimeConfiguration.encode(e)
+	}
+	if x.ResourceCreationLimitPolicy != nil {
+		e.Key("ResourceCreationLimitPolicy")
+		x.ResourceCreationLimitPolicy.encode(e)
+	}
+	if x.MetricGroups != nil {
+		e.Key("MetricGroups")
+		writeStrings(e, x.MetricGroups)
+	}
+	if x.PeerVpcAwsAccountId != nil {
+		e.Key("PeerVpcAwsAccountId")
+		e.String(*x.PeerVpcAwsAccountId)
+	}
+	if x.PeerVpcId != nil {
+		e.Key("PeerVpcId")
+		e.String(*x.PeerVpcId)
+	}
+	if x.FleetType != nil {
+		e.Key("FleetType")
+		e.String(*x.FleetType)
+	}
+	if x.InstanceRoleArn != nil {
+		e.Key("InstanceRoleArn")
+		e.String(*x.InstanceRoleArn)
+	}
+	if x.CertificateConfiguration != nil {
+		e.Key("CertificateConfiguration")
+		x.CertificateConfiguration.encode(e)
+	}
+	if x.Locations != nil {
+		e.Key("Locations")
+		writeLocationConfigurationList(e, x.Locations)
+	}
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	if x.ComputeType != nil {
+		e.Key("ComputeType")
+		e.String(*x.ComputeType)
+	}
+	if x.AnywhereConfiguration != nil {
+		e.Key("AnywhereConfiguration")
+		x.AnywhereConfiguration.encode(e)
+	}
+	if x.InstanceRoleCredentialsProvider != nil {
+		e.Key("InstanceRoleCredentialsProvider")
+		e.String(*x.InstanceRoleCredentialsProvider)
+	}
+	if x.PlayerGatewayMode != nil {
+		e.Key("PlayerGatewayMode")
+		e.String(*x.PlayerGatewayMode)
+	}
+	if x.PlayerGatewayConfiguration != nil {
+		e.Key("PlayerGatewayConfiguration")
+		x.PlayerGatewayConfiguration.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateFleetLocationsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.Locations != nil {
+		e.Key("Locations")
+		writeLocationConfigurationList(e, x.Locations)
+	}
+	e.End()
+}
+
+func (x *CreateFleetLocationsOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.LocationStates != nil {
+		e.Key("LocationStates")
+		writeLocationStateList(e, x.LocationStates)
+	}
+	e.End()
+}
+
+func (x *CreateFleetOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetAttributes != nil {
+		e.Key("FleetAttributes")
+		x.FleetAttributes.encode(e)
+	}
+	if x.LocationStates != nil {
+		e.Key("LocationStates")
+		writeLocationStateList(e, x.LocationStates)
+	}
+	e.End()
+}
+
+func (x *CreateGameServerGroupInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	{
+		e.Key("RoleArn")
+		e.String(x.RoleArn)
+	}
+	{
+		e.Key("MinSize")
+		e.Int(int64(x.MinSize))
+	}
+	{
+		e.Key("MaxSize")
+		e.Int(int64(x.MaxSize))
+	}
+	if x.LaunchTemplate != nil {
+		e.Key("LaunchTemplate")
+		x.LaunchTemplate.encode(e)
+	}
+	if x.InstanceDefinitions != nil {
+		e.Key("InstanceDefinitions")
+		writeInstanceDefinitions(e, x.InstanceDefinitions)
+	}
+	if x.AutoScalingPolicy != nil {
+		e.Key("AutoScalingPolicy")
+		x.AutoScalingPolicy.encode(e)
+	}
+	if x.BalancingStrategy != nil {
+		e.Key("BalancingStrategy")
+		e.String(*x.BalancingStrategy)
+	}
+	if x.GameServerProtectionPolicy != nil {
+		e.Key("GameServerProtectionPolicy")
+		e.String(*x.GameServerProtectionPolicy)
+	}
+	if x.VpcSubnets != nil {
+		e.Key("VpcSubnets")
+		writeStrings(e, x.VpcSubnets)
+	}
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	e.End()
+}
+
+func (x *CreateGameServerGroupOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServerGroup != nil {
+		e.Key("GameServerGroup")
+		x.GameServerGroup.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateGameSessionInput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.AliasId != nil {
+		e.Key("AliasId")
+		e.String(*x.AliasId)
+	}
+	{
+		e.Key("MaximumPlayerSessionCount")
+		e.Int(int64(x.MaximumPlayerSessionCount))
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.GameProperties != nil {
+		e.Key("GameProperties")
+		writeGamePropertyList(e, x.GameProperties)
+	}
+	if x.CreatorId != nil {
+		e.Key("CreatorId")
+		e.String(*x.CreatorId)
+	}
+	if x.GameSessionId != nil {
+		e.Key("GameSessionId")
+		e.String(*x.GameSessionId)
+	}
+	if x.IdempotencyToken != nil {
+		e.Key("IdempotencyToken")
+		e.String(*x.IdempotencyToken)
+	}
+	if x.GameSessionData != nil {
+		e.Key("GameSessionData")
+		e.String(*x.GameSessionData)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *CreateGameSessionOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSession != nil {
+		e.Key("GameSession")
+		x.GameSession.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateGameSessionQueueInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	if x.TimeoutInSeconds != nil {
+		e.Key("TimeoutInSeconds")
+		e.Int(int64(*x.TimeoutInSeconds))
+	}
+	if x.PlayerLatencyPolicies != nil {
+		e.Key("PlayerLatencyPolicies")
+		writePlayerLatencyPolicyList(e, x.PlayerLatencyPolicies)
+	}
+	if x.Destinations != nil {
+		e.Key("Destinations")
+		writeGameSessionQueueDestinationList(e, x.Destinations)
+	}
+	if x.FilterConfiguration != nil {
+		e.Key("FilterConfiguration")
+		x.FilterConfiguration.encode(e)
+	}
+	if x.PriorityConfiguration != nil {
+		e.Key("PriorityConfiguration")
+		x.PriorityConfiguration.encode(e)
+	}
+	if x.CustomEventData != nil {
+		e.Key("CustomEventData")
+		e.String(*x.CustomEventData)
+	}
+	if x.NotificationTarget != nil {
+		e.Key("NotificationTarget")
+		e.String(*x.NotificationTarget)
+	}
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	e.End()
+}
+
+func (x *CreateGameSessionQueueOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSessionQueue != nil {
+		e.Key("GameSessionQueue")
+		x.GameSessionQueue.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateLocationInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("LocationName")
+		e.String(x.LocationName)
+	}
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	e.End()
+}
+
+func (x *CreateLocationOutput) encode(e Encoder) {
+	e.Object()
+	if x.Location != nil {
+		e.Key("Location")
+		x.Location.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateMatchmakingConfigurationInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	if x.Description != nil {
+		e.Key("Description")
+		e.String(*x.Description)
+	}
+	if x.GameSessionQueueArns != nil {
+		e.Key("GameSessionQueueArns")
+		writeStrings(e, x.GameSessionQueueArns)
+	}
+	{
+		e.Key("RequestTimeoutSeconds")
+		e.Int(int64(x.RequestTimeoutSeconds))
+	}
+	if x.AcceptanceTimeoutSeconds != nil {
+		e.Key("AcceptanceTimeoutSeconds")
+		e.Int(int64(*x.AcceptanceTimeoutSeconds))
+	}
+	{
+		e.Key("AcceptanceRequired")
+		e.Bool(x.AcceptanceRequired)
+	}
+	{
+		e.Key("RuleSetName")
+		e.String(x.RuleSetName)
+	}
+	if x.NotificationTarget != nil {
+		e.Key("NotificationTarget")
+		e.String(*x.NotificationTarget)
+	}
+	if x.AdditionalPlayerCount != nil {
+		e.Key("AdditionalPlayerCount")
+		e.Int(int64(*x.AdditionalPlayerCount))
+	}
+	if x.CustomEventData != nil {
+		e.Key("CustomEventData")
+		e.String(*x.CustomEventData)
+	}
+	if x.GameProperties != nil {
+		e.Key("GameProperties")
+		writeGamePropertyList(e, x.GameProperties)
+	}
+	if x.GameSessionData != nil {
+		e.Key("GameSessionData")
+		e.String(*x.GameSessionData)
+	}
+	if x.BackfillMode != nil {
+		e.Key("BackfillMode")
+		e.String(*x.BackfillMode)
+	}
+	if x.FlexMatchMode != nil {
+		e.Key("FlexMatchMode")
+		e.String(*x.FlexMatchMode)
+	}
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	e.End()
+}
+
+func (x *CreateMatchmakingConfigurationOutput) encode(e Encoder) {
+	e.Object()
+	if x.Configuration != nil {
+		e.Key("Configuration")
+		x.Configuration.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateMatchmakingRuleSetInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	{
+		e.Key("RuleSetBody")
+		e.String(x.RuleSetBody)
+	}
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	e.End()
+}
+
+func (x *CreateMatchmakingRuleSetOutput) encode(e Encoder) {
+	e.Object()
+	if x.RuleSet != nil {
+		e.Key("RuleSet")
+		x.RuleSet.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreatePlayerSessionInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameSessionId")
+		e.String(x.GameSessionId)
+	}
+	{
+		e.Key("PlayerId")
+		e.String(x.PlayerId)
+	}
+	if x.PlayerData != nil {
+		e.Key("PlayerData")
+		e.String(*x.PlayerData)
+	}
+	e.End()
+}
+
+func (x *CreatePlayerSessionOutput) encode(e Encoder) {
+	e.Object()
+	if x.PlayerSession != nil {
+		e.Key("PlayerSession")
+		x.PlayerSession.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreatePlayerSessionsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameSessionId")
+		e.String(x.GameSessionId)
+	}
+	if x.PlayerIds != nil {
+		e.Key("PlayerIds")
+		writeStrings(e, x.PlayerIds)
+	}
+	if x.PlayerDataMap != nil {
+		e.Key("PlayerDataMap")
+		writePlayerDataMap(e, x.PlayerDataMap)
+	}
+	e.End()
+}
+
+func (x *CreatePlayerSessionsOutput) encode(e Encoder) {
+	e.Object()
+	if x.PlayerSessions != nil {
+		e.Key("PlayerSessions")
+		writePlayerSessionList(e, x.PlayerSessions)
+	}
+	e.End()
+}
+
+func (x *CreateScriptInput) encode(e Encoder) {
+	e.Object()
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.Version != nil {
+		e.Key("Version")
+		e.String(*x.Version)
+	}
+	if x.StorageLocation != nil {
+		e.Key("StorageLocation")
+		x.StorageLocation.encode(e)
+	}
+	if x.ZipFile != nil {
+		e.Key("ZipFile")
+		e.Blob(x.ZipFile)
+	}
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	if x.NodeJsVersion != nil {
+		e.Key("NodeJsVersion")
+		e.String(*x.NodeJsVersion)
+	}
+	e.End()
+}
+
+func (x *CreateScriptOutput) encode(e Encoder) {
+	e.Object()
+	if x.Script != nil {
+		e.Key("Script")
+		x.Script.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateVpcPeeringAuthorizationInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameLiftAwsAccountId")
+		e.String(x.GameLiftAwsAccountId)
+	}
+	{
+		e.Key("PeerVpcId")
+		e.String(x.PeerVpcId)
+	}
+	e.End()
+}
+
+func (x *CreateVpcPeeringAuthorizationOutput) encode(e Encoder) {
+	e.Object()
+	if x.VpcPeeringAuthorization != nil {
+		e.Key("VpcPeeringAuthorization")
+		x.VpcPeeringAuthorization.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateVpcPeeringConnectionInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	{
+		e.Key("PeerVpcAwsAccountId")
+		e.String(x.PeerVpcAwsAccountId)
+	}
+	{
+		e.Key("PeerVpcId")
+		e.String(x.PeerVpcId)
+	}
+	e.End()
+}
+
+func (x *CreateVpcPeeringConnectionOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteAliasInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("AliasId")
+		e.String(x.AliasId)
+	}
+	e.End()
+}
+
+func (x *DeleteAliasOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteBuildInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("BuildId")
+		e.String(x.BuildId)
+	}
+	e.End()
+}
+
+func (x *DeleteBuildOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteContainerFleetInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	e.End()
+}
+
+func (x *DeleteContainerFleetOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteContainerGroupDefinitionInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	if x.VersionNumber != nil {
+		e.Key("VersionNumber")
+		e.Int(int64(*x.VersionNumber))
+	}
+	if x.VersionCountToRetain != nil {
+		e.Key("VersionCountToRetain")
+		e.Int(int64(*x.VersionCountToRetain))
+	}
+	e.End()
+}
+
+func (x *DeleteContainerGroupDefinitionOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteFleetInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	e.End()
+}
+
+func (x *DeleteFleetLocationsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.Locations != nil {
+		e.Key("Locations")
+		writeStrings(e, x.Locations)
+	}
+	e.End()
+}
+
+func (x *DeleteFleetLocationsOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.LocationStates != nil {
+		e.Key("LocationStates")
+		writeLocationStateList(e, x.LocationStates)
+	}
+	e.End()
+}
+
+func (x *DeleteFleetOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteGameServerGroupInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	if x.DeleteOption != nil {
+		e.Key("DeleteOption")
+		e.String(*x.DeleteOption)
+	}
+	e.End()
+}
+
+func (x *DeleteGameServerGroupOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServerGroup != nil {
+		e.Key("GameServerGroup")
+		x.GameServerGroup.encode(e)
+	}
+	e.End()
+}
+
+func (x *DeleteGameSessionQueueInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	e.End()
+}
+
+func (x *DeleteGameSessionQueueOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteLocationInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("LocationName")
+		e.String(x.LocationName)
+	}
+	e.End()
+}
+
+func (x *DeleteLocationOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteMatchmakingConfigurationInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	e.End()
+}
+
+func (x *DeleteMatchmakingConfigurationOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteMatchmakingRuleSetInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	e.End()
+}
+
+func (x *DeleteMatchmakingRuleSetOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteScalingPolicyInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	e.End()
+}
+
+func (x *DeleteScalingPolicyOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteScriptInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("ScriptId")
+		e.String(x.ScriptId)
+	}
+	e.End()
+}
+
+func (x *DeleteScriptOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteVpcPeeringAuthorizationInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameLiftAwsAccountId")
+		e.String(x.GameLiftAwsAccountId)
+	}
+	{
+		e.Key("PeerVpcId")
+		e.String(x.PeerVpcId)
+	}
+	e.End()
+}
+
+func (x *DeleteVpcPeeringAuthorizationOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeleteVpcPeeringConnectionInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	{
+		e.Key("VpcPeeringConnectionId")
+		e.String(x.VpcPeeringConnectionId)
+	}
+	e.End()
+}
+
+func (x *DeleteVpcPeeringConnectionOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeploymentConfiguration) encode(e Encoder) {
+	e.Object()
+	if x.ProtectionStrategy != nil {
+		e.Key("ProtectionStrategy")
+		e.String(*x.ProtectionStrategy)
+	}
+	if x.MinimumHealthyPercentage != nil {
+		e.Key("MinimumHealthyPercentage")
+		e.Int(int64(*x.MinimumHealthyPercentage))
+	}
+	if x.ImpairmentStrategy != nil {
+		e.Key("ImpairmentStrategy")
+		e.String(*x.ImpairmentStrategy)
+	}
+	e.End()
+}
+
+func (x *DeploymentDetails) encode(e Encoder) {
+	e.Object()
+	if x.LatestDeploymentId != nil {
+		e.Key("LatestDeploymentId")
+		e.String(*x.LatestDeploymentId)
+	}
+	e.End()
+}
+
+func (x *DeregisterComputeInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	{
+		e.Key("ComputeName")
+		e.String(x.ComputeName)
+	}
+	e.End()
+}
+
+func (x *DeregisterComputeOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DeregisterGameServerInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	{
+		e.Key("GameServerId")
+		e.String(x.GameServerId)
+	}
+	e.End()
+}
+
+func (x *DeregisterGameServerOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DescribeAliasInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("AliasId")
+		e.String(x.AliasId)
+	}
+	e.End()
+}
+
+func (x *DescribeAliasOutput) encode(e Encoder) {
+	e.Object()
+	if x.Alias != nil {
+		e.Key("Alias")
+		x.Alias.encode(e)
+	}
+	e.End()
+}
+
+func (x *DescribeBuildInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("BuildId")
+		e.String(x.BuildId)
+	}
+	e.End()
+}
+
+func (x *DescribeBuildOutput) encode(e Encoder) {
+	e.Object()
+	if x.Build != nil {
+		e.Key("Build")
+		x.Build.encode(e)
+	}
+	e.End()
+}
+
+func (x *DescribeComputeInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	{
+		e.Key("ComputeName")
+		e.String(x.ComputeName)
+	}
+	e.End()
+}
+
+func (x *DescribeComputeOutput) encode(e Encoder) {
+	e.Object()
+	if x.Compute != nil {
+		e.Key("Compute")
+		x.Compute.encode(e)
+	}
+	e.End()
+}
+
+func (x *DescribeContainerFleetInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	e.End()
+}
+
+func (x *DescribeContainerFleetOutput) encode(e Encoder) {
+	e.Object()
+	if x.ContainerFleet != nil {
+		e.Key("ContainerFleet")
+		x.ContainerFleet.encode(e)
+	}
+	e.End()
+}
+
+func (x *DescribeContainerGroupDefinitionInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	if x.VersionNumber != nil {
+		e.Key("VersionNumber")
+		e.Int(int64(*x.VersionNumber))
+	}
+	e.End()
+}
+
+func (x *DescribeContainerGroupDefinitionOutput) encode(e Encoder) {
+	e.Object()
+	if x.ContainerGroupDefinition != nil {
+		e.Key("ContainerGroupDefinition")
+		x.ContainerGroupDefinition.encode(e)
+	}
+	e.End()
+}
+
+func (x *DescribeContainerGroupPortMappingsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	{
+		e.Key("ContainerGroupType")
+		e.String(x.ContainerGroupType)
+	}
+	if x.ComputeName != nil {
+		e.Key("ComputeName")
+		e.String(*x.ComputeName)
+	}
+	if x.InstanceId != nil {
+		e.Key("InstanceId")
+		e.String(*x.InstanceId)
+	}
+	if x.ContainerName != nil {
+		e.Key("ContainerName")
+		e.String(*x.ContainerName)
+	}
+	e.End()
+}
+
+func (x *DescribeContainerGroupPortMappingsOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	if x.ContainerGroupDefinitionArn != nil {
+		e.Key("ContainerGroupDefinitionArn")
+		e.String(*x.ContainerGroupDefinitionArn)
+	}
+	if x.ContainerGroupType != nil {
+		e.Key("ContainerGroupType")
+		e.String(*x.ContainerGroupType)
+	}
+	if x.ComputeName != nil {
+		e.Key("ComputeName")
+		e.String(*x.ComputeName)
+	}
+	if x.InstanceId != nil {
+		e.Key("InstanceId")
+		e.String(*x.InstanceId)
+	}
+	if x.ContainerGroupPortMappings != nil {
+		e.Key("ContainerGroupPortMappings")
+		writeContainerGroupPortMappingList(e, x.ContainerGroupPortMappings)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	e.End()
+}
+
+func (x *DescribeEC2InstanceLimitsInput) encode(e Encoder) {
+	e.Object()
+	if x.EC2InstanceType != nil {
+		e.Key("EC2InstanceType")
+		e.String(*x.EC2InstanceType)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *DescribeEC2InstanceLimitsOutput) encode(e Encoder) {
+	e.Object()
+	if x.EC2InstanceLimits != nil {
+		e.Key("EC2InstanceLimits")
+		writeEC2InstanceLimitList(e, x.EC2InstanceLimits)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetAttributesInput) encode(e Encoder) {
+	e.Object()
+	if x.FleetIds != nil {
+		e.Key("FleetIds")
+		writeStrings(e, x.FleetIds)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetAttributesOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetAttributes != nil {
+		e.Key("FleetAttributes")
+		writeFleetAttributesList(e, x.FleetAttributes)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetCapacityInput) encode(e Encoder) {
+	e.Object()
+	if x.FleetIds != nil {
+		e.Key("FleetIds")
+		writeStrings(e, x.FleetIds)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetCapacityOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetCapacity != nil {
+		e.Key("FleetCapacity")
+		writeFleetCapacityList(e, x.FleetCapacity)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetDeploymentInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.DeploymentId != nil {
+		e.Key("DeploymentId")
+		e.String(*x.DeploymentId)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetDeploymentOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetDeployment != nil {
+		e.Key("FleetDeployment")
+		x.FleetDeployment.encode(e)
+	}
+	if x.LocationalDeployments != nil {
+		e.Key("LocationalDeployments")
+		writeLocationalDeployments(e, x.LocationalDeployments)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetEventsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if !x.StartTime.IsZero() {
+		e.Key("StartTime")
+		e.Time(x.StartTime)
+	}
+	if !x.EndTime.IsZero() {
+		e.Key("EndTime")
+		e.Time(x.EndTime)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetEventsOutput) encode(e Encoder) {
+	e.Object()
+	if x.Events != nil {
+		e.Key("Events")
+		writeEventList(e, x.Events)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetLocationAttributesInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.Locations != nil {
+		e.Key("Locations")
+		writeStrings(e, x.Locations)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetLocationAttributesOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.LocationAttributes != nil {
+		e.Key("LocationAttributes")
+		writeLocationAttributesList(e, x.LocationAttributes)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetLocationCapacityInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	{
+		e.Key("Location")
+		e.String(x.Location)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetLocationCapacityOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetCapacity != nil {
+		e.Key("FleetCapacity")
+		x.FleetCapacity.encode(e)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetLocationUtilizationInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	{
+		e.Key("Location")
+		e.String(x.Location)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetLocationUtilizationOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetUtilization != nil {
+		e.Key("FleetUtilization")
+		x.FleetUtilization.encode(e)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetPortSettingsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetPortSettingsOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.InboundPermissions != nil {
+		e.Key("InboundPermissions")
+		writeIpPermissionsList(e, x.InboundPermissions)
+	}
+	if x.UpdateStatus != nil {
+		e.Key("UpdateStatus")
+		e.String(*x.UpdateStatus)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetUtilizationInput) encode(e Encoder) {
+	e.Object()
+	if x.FleetIds != nil {
+		e.Key("FleetIds")
+		writeStrings(e, x.FleetIds)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeFleetUtilizationOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetUtilization != nil {
+		e.Key("FleetUtilization")
+		writeFleetUtilizationList(e, x.FleetUtilization)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeGameServerGroupInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	e.End()
+}
+
+func (x *DescribeGameServerGroupOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServerGroup != nil {
+		e.Key("GameServerGroup")
+		x.GameServerGroup.encode(e)
+	}
+	e.End()
+}
+
+func (x *DescribeGameServerInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	{
+		e.Key("GameServerId")
+		e.String(x.GameServerId)
+	}
+	e.End()
+}
+
+func (x *DescribeGameServerInstancesInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	if x.InstanceIds != nil {
+		e.Key("InstanceIds")
+		writeStrings(e, x.InstanceIds)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeGameServerInstancesOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServerInstances != nil {
+		e.Key("GameServerInstances")
+		writeGameServerInstances(e, x.GameServerInstances)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeGameServerOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServer != nil {
+		e.Key("GameServer")
+		x.GameServer.encode(e)
+	}
+	e.End()
+}
+
+func (x *DescribeGameSessionDetailsInput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.GameSessionId != nil {
+		e.Key("GameSessionId")
+		e.String(*x.GameSessionId)
+	}
+	if x.AliasId != nil {
+		e.Key("AliasId")
+		e.String(*x.AliasId)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	if x.StatusFilter != nil {
+		e.Key("StatusFilter")
+		e.String(*x.StatusFilter)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeGameSessionDetailsOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSessionDetails != nil {
+		e.Key("GameSessionDetails")
+		writeGameSessionDetailList(e, x.GameSessionDetails)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeGameSessionPlacementInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("PlacementId")
+		e.String(x.PlacementId)
+	}
+	e.End()
+}
+
+func (x *DescribeGameSessionPlacementOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSessionPlacement != nil {
+		e.Key("GameSessionPlacement")
+		x.GameSessionPlacement.encode(e)
+	}
+	e.End()
+}
+
+func (x *DescribeGameSessionQueuesInput) encode(e Encoder) {
+	e.Object()
+	if x.Names != nil {
+		e.Key("Names")
+		writeStrings(e, x.Names)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeGameSessionQueuesOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSessionQueues != nil {
+		e.Key("GameSessionQueues")
+		writeGameSessionQueueList(e, x.GameSessionQueues)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeGameSessionsInput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.GameSessionId != nil {
+		e.Key("GameSessionId")
+		e.String(*x.GameSessionId)
+	}
+	if x.AliasId != nil {
+		e.Key("AliasId")
+		e.String(*x.AliasId)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	if x.StatusFilter != nil {
+		e.Key("StatusFilter")
+		e.String(*x.StatusFilter)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeGameSessionsOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSessions != nil {
+		e.Key("GameSessions")
+		writeGameSessionList(e, x.GameSessions)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeInstancesInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.InstanceId != nil {
+		e.Key("InstanceId")
+		e.String(*x.InstanceId)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *DescribeInstancesOutput) encode(e Encoder) {
+	e.Object()
+	if x.Instances != nil {
+		e.Key("Instances")
+		writeInstanceList(e, x.Instances)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeMatchmakingConfigurationsInput) encode(e Encoder) {
+	e.Object()
+	if x.Names != nil {
+		e.Key("Names")
+		writeStrings(e, x.Names)
+	}
+	if x.RuleSetName != nil {
+		e.Key("RuleSetName")
+		e.String(*x.RuleSetName)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeMatchmakingConfigurationsOutput) encode(e Encoder) {
+	e.Object()
+	if x.Configurations != nil {
+		e.Key("Configurations")
+		writeMatchmakingConfigurationList(e, x.Configurations)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeMatchmakingInput) encode(e Encoder) {
+	e.Object()
+	if x.TicketIds != nil {
+		e.Key("TicketIds")
+		writeStrings(e, x.TicketIds)
+	}
+	e.End()
+}
+
+func (x *DescribeMatchmakingOutput) encode(e Encoder) {
+	e.Object()
+	if x.TicketList != nil {
+		e.Key("TicketList")
+		writeMatchmakingTicketList(e, x.TicketList)
+	}
+	e.End()
+}
+
+func (x *DescribeMatchmakingRuleSetsInput) encode(e Encoder) {
+	e.Object()
+	if x.Names != nil {
+		e.Key("Names")
+		writeStrings(e, x.Names)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeMatchmakingRuleSetsOutput) encode(e Encoder) {
+	e.Object()
+	if x.RuleSets != nil {
+		e.Key("RuleSets")
+		writeMatchmakingRuleSetList(e, x.RuleSets)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribePlayerSessionsInput) encode(e Encoder) {
+	e.Object()
+	if x.GameSessionId != nil {
+		e.Key("GameSessionId")
+		e.String(*x.GameSessionId)
+	}
+	if x.PlayerId != nil {
+		e.Key("PlayerId")
+		e.String(*x.PlayerId)
+	}
+	if x.PlayerSessionId != nil {
+		e.Key("PlayerSessionId")
+		e.String(*x.PlayerSessionId)
+	}
+	if x.PlayerSessionStatusFilter != nil {
+		e.Key("PlayerSessionStatusFilter")
+		e.String(*x.PlayerSessionStatusFilter)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribePlayerSessionsOutput) encode(e Encoder) {
+	e.Object()
+	if x.PlayerSessions != nil {
+		e.Key("PlayerSessions")
+		writePlayerSessionList(e, x.PlayerSessions)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeRuntimeConfigurationInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	e.End()
+}
+
+func (x *DescribeRuntimeConfigurationOutput) encode(e Encoder) {
+	e.Object()
+	if x.RuntimeConfiguration != nil {
+		e.Key("RuntimeConfiguration")
+		x.RuntimeConfiguration.encode(e)
+	}
+	e.End()
+}
+
+func (x *DescribeScalingPoliciesInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.StatusFilter != nil {
+		e.Key("StatusFilter")
+		e.String(*x.StatusFilter)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *DescribeScalingPoliciesOutput) encode(e Encoder) {
+	e.Object()
+	if x.ScalingPolicies != nil {
+		e.Key("ScalingPolicies")
+		writeScalingPolicyList(e, x.ScalingPolicies)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *DescribeScriptInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("ScriptId")
+		e.String(x.ScriptId)
+	}
+	e.End()
+}
+
+func (x *DescribeScriptOutput) encode(e Encoder) {
+	e.Object()
+	if x.Script != nil {
+		e.Key("Script")
+		x.Script.encode(e)
+	}
+	e.End()
+}
+
+func (x *DescribeVpcPeeringAuthorizationsInput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *DescribeVpcPeeringAuthorizationsOutput) encode(e Encoder) {
+	e.Object()
+	if x.VpcPeeringAuthorizations != nil {
+		e.Key("VpcPeeringAuthorizations")
+		writeVpcPeeringAuthorizationList(e, x.VpcPeeringAuthorizations)
+	}
+	e.End()
+}
+
+func (x *DescribeVpcPeeringConnectionsInput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	e.End()
+}
+
+func (x *DescribeVpcPeeringConnectionsOutput) encode(e Encoder) {
+	e.Object()
+	if x.VpcPeeringConnections != nil {
+		e.Key("VpcPeeringConnections")
+		writeVpcPeeringConnectionList(e, x.VpcPeeringConnections)
+	}
+	e.End()
+}
+
+func (x *DesiredPlayerSession) encode(e Encoder) {
+	e.Object()
+	if x.PlayerId != nil {
+		e.Key("PlayerId")
+		e.String(*x.PlayerId)
+	}
+	if x.PlayerData != nil {
+		e.Key("PlayerData")
+		e.String(*x.PlayerData)
+	}
+	e.End()
+}
+
+func (x *EC2InstanceCounts) encode(e Encoder) {
+	e.Object()
+	if x.DESIRED != nil {
+		e.Key("DESIRED")
+		e.Int(int64(*x.DESIRED))
+	}
+	if x.MINIMUM != nil {
+		e.Key("MINIMUM")
+		e.Int(int64(*x.MINIMUM))
+	}
+	if x.MAXIMUM != nil {
+		e.Key("MAXIMUM")
+		e.Int(int64(*x.MAXIMUM))
+	}
+	if x.PENDING != nil {
+		e.Key("PENDING")
+		e.Int(int64(*x.PENDING))
+	}
+	if x.ACTIVE != nil {
+		e.Key("ACTIVE")
+		e.Int(int64(*x.ACTIVE))
+	}
+	if x.IDLE != nil {
+		e.Key("IDLE")
+		e.Int(int64(*x.IDLE))
+	}
+	if x.TERMINATING != nil {
+		e.Key("TERMINATING")
+		e.Int(int64(*x.TERMINATING))
+	}
+	e.End()
+}
+
+func (x *EC2InstanceLimit) encode(e Encoder) {
+	e.Object()
+	if x.EC2InstanceType != nil {
+		e.Key("EC2InstanceType")
+		e.String(*x.EC2InstanceType)
+	}
+	if x.CurrentInstances != nil {
+		e.Key("CurrentInstances")
+		e.Int(int64(*x.CurrentInstances))
+	}
+	if x.InstanceLimit != nil {
+		e.Key("InstanceLimit")
+		e.Int(int64(*x.InstanceLimit))
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *Event) encode(e Encoder) {
+	e.Object()
+	if x.EventId != nil {
+		e.Key("EventId")
+		e.String(*x.EventId)
+	}
+	if x.ResourceId != nil {
+		e.Key("ResourceId")
+		e.String(*x.ResourceId)
+	}
+	if x.EventCode != nil {
+		e.Key("EventCode")
+		e.String(*x.EventCode)
+	}
+	if x.Message != nil {
+		e.Key("Message")
+		e.String(*x.Message)
+	}
+	if !x.EventTime.IsZero() {
+		e.Key("EventTime")
+		e.Time(x.EventTime)
+	}
+	if x.PreSignedLogUrl != nil {
+		e.Key("PreSignedLogUrl")
+		e.String(*x.PreSignedLogUrl)
+	}
+	if x.Count != nil {
+		e.Key("Count")
+		e.Int(*x.Count)
+	}
+	e.End()
+}
+
+func (x *ExplainFleetInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	e.End()
+}
+
+func (x *ExplainFleetOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.Reasons != nil {
+		e.Key("Reasons")
+		writeStrings(e, x.Reasons)
+	}
+	if x.Events != nil {
+		e.Key("Events")
+		writeEventList(e, x.Events)
+	}
+	e.End()
+}
+
+func (x *FilterConfiguration) encode(e Encoder) {
+	e.Object()
+	if x.AllowedLocations != nil {
+		e.Key("AllowedLocations")
+		writeStrings(e, x.AllowedLocations)
+	}
+	e.End()
+}
+
+func (x *FleetAttributes) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.FleetType != nil {
+		e.Key("FleetType")
+		e.String(*x.FleetType)
+	}
+	if x.InstanceType != nil {
+		e.Key("InstanceType")
+		e.String(*x.InstanceType)
+	}
+	if x.Description != nil {
+		e.Key("Description")
+		e.String(*x.Description)
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if !x.TerminationTime.IsZero() {
+		e.Key("TerminationTime")
+		e.Time(x.TerminationTime)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.BuildId != nil {
+		e.Key("BuildId")
+		e.String(*x.BuildId)
+	}
+	if x.BuildArn != nil {
+		e.Key("BuildArn")
+		e.String(*x.BuildArn)
+	}
+	if x.ScriptId != nil {
+		e.Key("ScriptId")
+		e.String(*x.ScriptId)
+	}
+	if x.ScriptArn != nil {
+		e.Key("ScriptArn")
+		e.String(*x.ScriptArn)
+	}
+	if x.ServerLaunchPath != nil {
+		e.Key("ServerLaunchPath")
+		e.String(*x.ServerLaunchPath)
+	}
+	if x.ServerLaunchParameters != nil {
+		e.Key("ServerLaunchParameters")
+		e.String(*x.ServerLaunchParameters)
+	}
+	if x.LogPaths != nil {
+		e.Key("LogPaths")
+		writeStrings(e, x.LogPaths)
+	}
+	if x.NewGameSessionProtectionPolicy != nil {
+		e.Key("NewGameSessionProtectionPolicy")
+		e.String(*x.NewGameSessionProtectionPolicy)
+	}
+	if x.OperatingSystem != nil {
+		e.Key("OperatingSystem")
+		e.String(*x.OperatingSystem)
+	}
+	if x.ResourceCreationLimitPolicy != nil {
+		e.Key("ResourceCreationLimitPolicy")
+		x.ResourceCreationLimitPolicy.encode(e)
+	}
+	if x.MetricGroups != nil {
+		e.Key("MetricGroups")
+		writeStrings(e, x.MetricGroups)
+	}
+	if x.StoppedActions != nil {
+		e.Key("StoppedActions")
+		writeStrings(e, x.StoppedActions)
+	}
+	if x.InstanceRoleArn != nil {
+		e.Key("InstanceRoleArn")
+		e.String(*x.InstanceRoleArn)
+	}
+	if x.CertificateConfiguration != nil {
+		e.Key("CertificateConfiguration")
+		x.CertificateConfiguration.encode(e)
+	}
+	if x.ComputeType != nil {
+		e.Key("ComputeType")
+		e.String(*x.ComputeType)
+	}
+	if x.AnywhereConfiguration != nil {
+		e.Key("AnywhereConfiguration")
+		x.AnywhereConfiguration.encode(e)
+	}
+	if x.InstanceRoleCredentialsProvider != nil {
+		e.Key("InstanceRoleCredentialsProvider")
+		e.String(*x.InstanceRoleCredentialsProvider)
+	}
+	if x.PlayerGatewayMode != nil {
+		e.Key("PlayerGatewayMode")
+		e.String(*x.PlayerGatewayMode)
+	}
+	if x.PlayerGatewayConfiguration != nil {
+		e.Key("PlayerGatewayConfiguration")
+		x.PlayerGatewayConfiguration.encode(e)
+	}
+	e.End()
+}
+
+func (x *FleetCapacity) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.InstanceType != nil {
+		e.Key("InstanceType")
+		e.String(*x.InstanceType)
+	}
+	if x.InstanceCounts != nil {
+		e.Key("InstanceCounts")
+		x.InstanceCounts.encode(e)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	if x.GameServerContainerGroupCounts != nil {
+		e.Key("GameServerContainerGroupCounts")
+		x.GameServerContainerGroupCounts.encode(e)
+	}
+	if x.ManagedCapacityConfiguration != nil {
+		e.Key("ManagedCapacityConfiguration")
+		x.ManagedCapacityConfiguration.encode(e)
+	}
+	e.End()
+}
+
+func (x *FleetDeployment) encode(e Encoder) {
+	e.Object()
+	if x.DeploymentId != nil {
+		e.Key("DeploymentId")
+		e.String(*x.DeploymentId)
+	}
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.GameServerBinaryArn != nil {
+		e.Key("GameServerBinaryArn")
+		e.String(*x.GameServerBinaryArn)
+	}
+	if x.RollbackGameServerBinaryArn != nil {
+		e.Key("RollbackGameServerBinaryArn")
+		e.String(*x.RollbackGameServerBinaryArn)
+	}
+	if x.PerInstanceBinaryArn != nil {
+		e.Key("PerInstanceBinaryArn")
+		e.String(*x.PerInstanceBinaryArn)
+	}
+	if x.RollbackPerInstanceBinaryArn != nil {
+		e.Key("RollbackPerInstanceBinaryArn")
+		e.String(*x.RollbackPerInstanceBinaryArn)
+	}
+	if x.DeploymentStatus != nil {
+		e.Key("DeploymentStatus")
+		e.String(*x.DeploymentStatus)
+	}
+	if x.DeploymentConfiguration != nil {
+		e.Key("DeploymentConfiguration")
+		x.DeploymentConfiguration.encode(e)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	e.End()
+}
+
+func (x *FleetUtilization) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.ActiveServerProcessCount != nil {
+		e.Key("ActiveServerProcessCount")
+		e.Int(int64(*x.ActiveServerProcessCount))
+	}
+	if x.ActiveGameSessionCount != nil {
+		e.Key("ActiveGameSessionCount")
+		e.Int(int64(*x.ActiveGameSessionCount))
+	}
+	if x.CurrentPlayerSessionCount != nil {
+		e.Key("CurrentPlayerSessionCount")
+		e.Int(int64(*x.CurrentPlayerSessionCount))
+	}
+	if x.MaximumPlayerSessionCount != nil {
+		e.Key("MaximumPlayerSessionCount")
+		e.Int(int64(*x.MaximumPlayerSessionCount))
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *GameProperty) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Key")
+		e.String(x.Key)
+	}
+	{
+		e.Key("Value")
+		e.String(x.Value)
+	}
+	e.End()
+}
+
+func (x *GameServer) encode(e Encoder) {
+	e.Object()
+	if x.GameServerGroupName != nil {
+		e.Key("GameServerGroupName")
+		e.String(*x.GameServerGroupName)
+	}
+	if x.GameServerGroupArn != nil {
+		e.Key("GameServerGroupArn")
+		e.String(*x.GameServerGroupArn)
+	}
+	if x.GameServerId != nil {
+		e.Key("GameServerId")
+		e.String(*x.GameServerId)
+	}
+	if x.InstanceId != nil {
+		e.Key("InstanceId")
+		e.String(*x.InstanceId)
+	}
+	if x.ConnectionInfo != nil {
+		e.Key("ConnectionInfo")
+		e.String(*x.ConnectionInfo)
+	}
+	if x.GameServerData != nil {
+		e.Key("GameServerData")
+		e.String(*x.GameServerData)
+	}
+	if x.ClaimStatus != nil {
+		e.Key("ClaimStatus")
+		e.String(*x.ClaimStatus)
+	}
+	if x.UtilizationStatus != nil {
+		e.Key("UtilizationStatus")
+		e.String(*x.UtilizationStatus)
+	}
+	if !x.RegistrationTime.IsZero() {
+		e.Key("RegistrationTime")
+		e.Time(x.RegistrationTime)
+	}
+	if !x.LastClaimTime.IsZero() {
+		e.Key("LastClaimTime")
+		e.Time(x.LastClaimTime)
+	}
+	if !x.LastHealthCheckTime.IsZero() {
+		e.Key("LastHealthCheckTime")
+		e.Time(x.LastHealthCheckTime)
+	}
+	e.End()
+}
+
+func (x *GameServerContainerDefinition) encode(e Encoder) {
+	e.Object()
+	if x.ContainerName != nil {
+		e.Key("ContainerName")
+		e.String(*x.ContainerName)
+	}
+	if x.DependsOn != nil {
+		e.Key("DependsOn")
+		writeContainerDependencyList(e, x.DependsOn)
+	}
+	if x.MountPoints != nil {
+		e.Key("MountPoints")
+		writeContainerMountPointList(e, x.MountPoints)
+	}
+	if x.EnvironmentOverride != nil {
+		e.Key("EnvironmentOverride")
+		writeContainerEnvironmentList(e, x.EnvironmentOverride)
+	}
+	if x.ImageUri != nil {
+		e.Key("ImageUri")
+		e.String(*x.ImageUri)
+	}
+	if x.PortConfiguration != nil {
+		e.Key("PortConfiguration")
+		x.PortConfiguration.encode(e)
+	}
+	if x.ResolvedImageDigest != nil {
+		e.Key("ResolvedImageDigest")
+		e.String(*x.ResolvedImageDigest)
+	}
+	if x.ServerSdkVersion != nil {
+		e.Key("ServerSdkVersion")
+		e.String(*x.ServerSdkVersion)
+	}
+	if x.LinuxCapabilities != nil {
+		e.Key("LinuxCapabilities")
+		x.LinuxCapabilities.encode(e)
+	}
+	e.End()
+}
+
+func (x *GameServerContainerDefinitionInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("ContainerName")
+		e.String(x.ContainerName)
+	}
+	if x.DependsOn != nil {
+		e.Key("DependsOn")
+		writeContainerDependencyList(e, x.DependsOn)
+	}
+	if x.MountPoints != nil {
+		e.Key("MountPoints")
+		writeContainerMountPointList(e, x.MountPoints)
+	}
+	if x.EnvironmentOverride != nil {
+		e.Key("EnvironmentOverride")
+		writeContainerEnvironmentList(e, x.EnvironmentOverride)
+	}
+	{
+		e.Key("ImageUri")
+		e.String(x.ImageUri)
+	}
+	if x.PortConfiguration != nil {
+		e.Key("PortConfiguration")
+		x.PortConfiguration.encode(e)
+	}
+	{
+		e.Key("ServerSdkVersion")
+		e.String(x.ServerSdkVersion)
+	}
+	if x.LinuxCapabilities != nil {
+		e.Key("LinuxCapabilities")
+		x.LinuxCapabilities.encode(e)
+	}
+	e.End()
+}
+
+func (x *GameServerContainerGroupCounts) encode(e Encoder) {
+	e.Object()
+	if x.PENDING != nil {
+		e.Key("PENDING")
+		e.Int(int64(*x.PENDING))
+	}
+	if x.ACTIVE != nil {
+		e.Key("ACTIVE")
+		e.Int(int64(*x.ACTIVE))
+	}
+	if x.IDLE != nil {
+		e.Key("IDLE")
+		e.Int(int64(*x.IDLE))
+	}
+	if x.TERMINATING != nil {
+		e.Key("TERMINATING")
+		e.Int(int64(*x.TERMINATING))
+	}
+	e.End()
+}
+
+func (x *GameServerGroup) encode(e Encoder) {
+	e.Object()
+	if x.GameServerGroupName != nil {
+		e.Key("GameServerGroupName")
+		e.String(*x.GameServerGroupName)
+	}
+	if x.GameServerGroupArn != nil {
+		e.Key("GameServerGroupArn")
+		e.String(*x.GameServerGroupArn)
+	}
+	if x.RoleArn != nil {
+		e.Key("RoleArn")
+		e.String(*x.RoleArn)
+	}
+	if x.InstanceDefinitions != nil {
+		e.Key("InstanceDefinitions")
+		writeInstanceDefinitions(e, x.InstanceDefinitions)
+	}
+	if x.BalancingStrategy != nil {
+		e.Key("BalancingStrategy")
+		e.String(*x.BalancingStrategy)
+	}
+	if x.GameServerProtectionPolicy != nil {
+		e.Key("GameServerProtectionPolicy")
+		e.String(*x.GameServerProtectionPolicy)
+	}
+	if x.AutoScalingGroupArn != nil {
+		e.Key("AutoScalingGroupArn")
+		e.String(*x.AutoScalingGroupArn)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.StatusReason != nil {
+		e.Key("StatusReason")
+		e.String(*x.StatusReason)
+	}
+	if x.SuspendedActions != nil {
+		e.Key("SuspendedActions")
+		writeStrings(e, x.SuspendedActions)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if !x.LastUpdatedTime.IsZero() {
+		e.Key("LastUpdatedTime")
+		e.Time(x.LastUpdatedTime)
+	}
+	e.End()
+}
+
+func (x *GameServerGroupAutoScalingPolicy) encode(e Encoder) {
+	e.Object()
+	if x.EstimatedInstanceWarmup != nil {
+		e.Key("EstimatedInstanceWarmup")
+		e.Int(int64(*x.EstimatedInstanceWarmup))
+	}
+	if x.TargetTrackingConfiguration != nil {
+		e.Key("TargetTrackingConfiguration")
+		x.TargetTrackingConfiguration.encode(e)
+	}
+	e.End()
+}
+
+func (x *GameServerInstance) encode(e Encoder) {
+	e.Object()
+	if x.GameServerGroupName != nil {
+		e.Key("GameServerGroupName")
+		e.String(*x.GameServerGroupName)
+	}
+	if x.GameServerGroupArn != nil {
+		e.Key("GameServerGroupArn")
+		e.String(*x.GameServerGroupArn)
+	}
+	if x.InstanceId != nil {
+		e.Key("InstanceId")
+		e.String(*x.InstanceId)
+	}
+	if x.InstanceStatus != nil {
+		e.Key("InstanceStatus")
+		e.String(*x.InstanceStatus)
+	}
+	e.End()
+}
+
+func (x *GameSession) encode(e Encoder) {
+	e.Object()
+	if x.GameSessionId != nil {
+		e.Key("GameSessionId")
+		e.String(*x.GameSessionId)
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if !x.TerminationTime.IsZero() {
+		e.Key("TerminationTime")
+		e.Time(x.TerminationTime)
+	}
+	if x.CurrentPlayerSessionCount != nil {
+		e.Key("CurrentPlayerSessionCount")
+		e.Int(int64(*x.CurrentPlayerSessionCount))
+	}
+	if x.MaximumPlayerSessionCount != nil {
+		e.Key("MaximumPlayerSessionCount")
+		e.Int(int64(*x.MaximumPlayerSessionCount))
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.StatusReason != nil {
+		e.Key("StatusReason")
+		e.String(*x.StatusReason)
+	}
+	if x.GameProperties != nil {
+		e.Key("GameProperties")
+		writeGamePropertyList(e, x.GameProperties)
+	}
+	if x.IpAddress != nil {
+		e.Key("IpAddress")
+		e.String(*x.IpAddress)
+	}
+	if x.DnsName != nil {
+		e.Key("DnsName")
+		e.String(*x.DnsName)
+	}
+	if x.Port != nil {
+		e.Key("Port")
+		e.Int(int64(*x.Port))
+	}
+	if x.PlayerSessionCreationPolicy != nil {
+		e.Key("PlayerSessionCreationPolicy")
+		e.String(*x.PlayerSessionCreationPolicy)
+	}
+	if x.CreatorId != nil {
+		e.Key("CreatorId")
+		e.String(*x.CreatorId)
+	}
+	if x.GameSessionData != nil {
+		e.Key("GameSessionData")
+		e.String(*x.GameSessionData)
+	}
+	if x.MatchmakerData != nil {
+		e.Key("MatchmakerData")
+		e.String(*x.MatchmakerData)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	if x.ComputeName != nil {
+		e.Key("ComputeName")
+		e.String(*x.ComputeName)
+	}
+	if x.PlayerGatewayStatus != nil {
+		e.Key("PlayerGatewayStatus")
+		e.String(*x.PlayerGatewayStatus)
+	}
+	e.End()
+}
+
+func (x *GameSessionConnectionInfo) encode(e Encoder) {
+	e.Object()
+	if x.GameSessionArn != nil {
+		e.Key("GameSessionArn")
+		e.String(*x.GameSessionArn)
+	}
+	if x.IpAddress != nil {
+		e.Key("IpAddress")
+		e.String(*x.IpAddress)
+	}
+	if x.DnsName != nil {
+		e.Key("DnsName")
+		e.String(*x.DnsName)
+	}
+	if x.Port != nil {
+		e.Key("Port")
+		e.Int(int64(*x.Port))
+	}
+	if x.MatchedPlayerSessions != nil {
+		e.Key("MatchedPlayerSessions")
+		writeMatchedPlayerSessionList(e, x.MatchedPlayerSessions)
+	}
+	if x.PlayerGatewayStatus != nil {
+		e.Key("PlayerGatewayStatus")
+		e.String(*x.PlayerGatewayStatus)
+	}
+	e.End()
+}
+
+func (x *GameSessionCreationLimitPolicy) encode(e Encoder) {
+	e.Object()
+	if x.NewGameSessionsPerCreator != nil {
+		e.Key("NewGameSessionsPerCreator")
+		e.Int(int64(*x.NewGameSessionsPerCreator))
+	}
+	if x.PolicyPeriodInMinutes != nil {
+		e.Key("PolicyPeriodInMinutes")
+		e.Int(int64(*x.PolicyPeriodInMinutes))
+	}
+	e.End()
+}
+
+func (x *GameSessionDetail) encode(e Encoder) {
+	e.Object()
+	if x.GameSession != nil {
+		e.Key("GameSession")
+		x.GameSession.encode(e)
+	}
+	if x.ProtectionPolicy != nil {
+		e.Key("ProtectionPolicy")
+		e.String(*x.ProtectionPolicy)
+	}
+	e.End()
+}
+
+func (x *GameSessionPlacement) encode(e Encoder) {
+	e.Object()
+	if x.PlacementId != nil {
+		e.Key("PlacementId")
+		e.String(*x.PlacementId)
+	}
+	if x.GameSessionQueueName != nil {
+		e.Key("GameSessionQueueName")
+		e.String(*x.GameSessionQueueName)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.GameProperties != nil {
+		e.Key("GameProperties")
+		writeGamePropertyList(e, x.GameProperties)
+	}
+	if x.MaximumPlayerSessionCount != nil {
+		e.Key("MaximumPlayerSessionCount")
+		e.Int(int64(*x.MaximumPlayerSessionCount))
+	}
+	if x.GameSessionName != nil {
+		e.Key("GameSessionName")
+		e.String(*x.GameSessionName)
+	}
+	if x.GameSessionId != nil {
+		e.Key("GameSessionId")
+		e.String(*x.GameSessionId)
+	}
+	if x.GameSessionArn != nil {
+		e.Key("GameSessionArn")
+		e.String(*x.GameSessionArn)
+	}
+	if x.GameSessionRegion != nil {
+		e.Key("GameSessionRegion")
+		e.String(*x.GameSessionRegion)
+	}
+	if x.PlayerLatencies != nil {
+		e.Key("PlayerLatencies")
+		writePlayerLatencyList(e, x.PlayerLatencies)
+	}
+	if !x.StartTime.IsZero() {
+		e.Key("StartTime")
+		e.Time(x.StartTime)
+	}
+	if !x.EndTime.IsZero() {
+		e.Key("EndTime")
+		e.Time(x.EndTime)
+	}
+	if x.IpAddress != nil {
+		e.Key("IpAddress")
+		e.String(*x.IpAddress)
+	}
+	if x.DnsName != nil {
+		e.Key("DnsName")
+		e.String(*x.DnsName)
+	}
+	if x.Port != nil {
+		e.Key("Port")
+		e.Int(int64(*x.Port))
+	}
+	if x.PlacedPlayerSessions != nil {
+		e.Key("PlacedPlayerSessions")
+		writePlacedPlayerSessionList(e, x.PlacedPlayerSessions)
+	}
+	if x.GameSessionData != nil {
+		e.Key("GameSessionData")
+		e.String(*x.GameSessionData)
+	}
+	if x.MatchmakerData != nil {
+		e.Key("MatchmakerData")
+		e.String(*x.MatchmakerData)
+	}
+	if x.PriorityConfigurationOverride != nil {
+		e.Key("PriorityConfigurationOverride")
+		x.PriorityConfigurationOverride.encode(e)
+	}
+	if x.PlayerGatewayStatus != nil {
+		e.Key("PlayerGatewayStatus")
+		e.String(*x.PlayerGatewayStatus)
+	}
+	e.End()
+}
+
+func (x *GameSessionQueue) encode(e Encoder) {
+	e.Object()
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.GameSessionQueueArn != nil {
+		e.Key("GameSessionQueueArn")
+		e.String(*x.GameSessionQueueArn)
+	}
+	if x.TimeoutInSeconds != nil {
+		e.Key("TimeoutInSeconds")
+		e.Int(int64(*x.TimeoutInSeconds))
+	}
+	if x.PlayerLatencyPolicies != nil {
+		e.Key("PlayerLatencyPolicies")
+		writePlayerLatencyPolicyList(e, x.PlayerLatencyPolicies)
+	}
+	if x.Destinations != nil {
+		e.Key("Destinations")
+		writeGameSessionQueueDestinationList(e, x.Destinations)
+	}
+	if x.FilterConfiguration != nil {
+		e.Key("FilterConfiguration")
+		x.FilterConfiguration.encode(e)
+	}
+	if x.PriorityConfiguration != nil {
+		e.Key("PriorityConfiguration")
+		x.PriorityConfiguration.encode(e)
+	}
+	if x.CustomEventData != nil {
+		e.Key("CustomEventData")
+		e.String(*x.CustomEventData)
+	}
+	if x.NotificationTarget != nil {
+		e.Key("NotificationTarget")
+		e.String(*x.NotificationTarget)
+	}
+	e.End()
+}
+
+func (x *GameSessionQueueDestination) encode(e Encoder) {
+	e.Object()
+	if x.DestinationArn != nil {
+		e.Key("DestinationArn")
+		e.String(*x.DestinationArn)
+	}
+	e.End()
+}
+
+func (x *GetComputeAccessInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	{
+		e.Key("ComputeName")
+		e.String(x.ComputeName)
+	}
+	e.End()
+}
+
+func (x *GetComputeAccessOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.ComputeName != nil {
+		e.Key("ComputeName")
+		e.String(*x.ComputeName)
+	}
+	if x.ComputeArn != nil {
+		e.Key("ComputeArn")
+		e.String(*x.ComputeArn)
+	}
+	if x.Credentials != nil {
+		e.Key("Credentials")
+		x.Credentials.encode(e)
+	}
+	if x.Target != nil {
+		e.Key("Target")
+		e.String(*x.Target)
+	}
+	if x.ContainerIdentifiers != nil {
+		e.Key("ContainerIdentifiers")
+		writeContainerIdentifierList(e, x.ContainerIdentifiers)
+	}
+	e.End()
+}
+
+func (x *GetComputeAuthTokenInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	{
+		e.Key("ComputeName")
+		e.String(x.ComputeName)
+	}
+	e.End()
+}
+
+func (x *GetComputeAuthTokenOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.ComputeName != nil {
+		e.Key("ComputeName")
+		e.String(*x.ComputeName)
+	}
+	if x.ComputeArn != nil {
+		e.Key("ComputeArn")
+		e.String(*x.ComputeArn)
+	}
+	if x.AuthToken != nil {
+		e.Key("AuthToken")
+		e.String(*x.AuthToken)
+	}
+	if !x.ExpirationTimestamp.IsZero() {
+		e.Key("ExpirationTimestamp")
+		e.Time(x.ExpirationTimestamp)
+	}
+	e.End()
+}
+
+func (x *GetGameSessionLogUrlInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameSessionId")
+		e.String(x.GameSessionId)
+	}
+	e.End()
+}
+
+func (x *GetGameSessionLogUrlOutput) encode(e Encoder) {
+	e.Object()
+	if x.PreSignedUrl != nil {
+		e.Key("PreSignedUrl")
+		e.String(*x.PreSignedUrl)
+	}
+	e.End()
+}
+
+func (x *GetInstanceAccessInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	{
+		e.Key("InstanceId")
+		e.String(x.InstanceId)
+	}
+	e.End()
+}
+
+func (x *GetInstanceAccessOutput) encode(e Encoder) {
+	e.Object()
+	if x.InstanceAccess != nil {
+		e.Key("InstanceAccess")
+		x.InstanceAccess.encode(e)
+	}
+	e.End()
+}
+
+func (x *GetPlayerConnectionDetailsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameSessionId")
+		e.String(x.GameSessionId)
+	}
+	if x.PlayerIds != nil {
+		e.Key("PlayerIds")
+		writeStrings(e, x.PlayerIds)
+	}
+	e.End()
+}
+
+func (x *GetPlayerConnectionDetailsOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSessionId != nil {
+		e.Key("GameSessionId")
+		e.String(*x.GameSessionId)
+	}
+	if x.PlayerConnectionDetails != nil {
+		e.Key("PlayerConnectionDetails")
+		writePlayerConnectionDetailList(e, x.PlayerConnectionDetails)
+	}
+	e.End()
+}
+
+func (x *Instance) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.InstanceId != nil {
+		e.Key("InstanceId")
+		e.String(*x.InstanceId)
+	}
+	if x.IpAddress != nil {
+		e.Key("IpAddress")
+		e.String(*x.IpAddress)
+	}
+	if x.DnsName != nil {
+		e.Key("DnsName")
+		e.String(*x.DnsName)
+	}
+	if x.OperatingSystem != nil {
+		e.Key("OperatingSystem")
+		e.String(*x.OperatingSystem)
+	}
+	if x.Type != nil {
+		e.Key("Type")
+		e.String(*x.Type)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *InstanceAccess) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.InstanceId != nil {
+		e.Key("InstanceId")
+		e.String(*x.InstanceId)
+	}
+	if x.IpAddress != nil {
+		e.Key("IpAddress")
+		e.String(*x.IpAddress)
+	}
+	if x.OperatingSystem != nil {
+		e.Key("OperatingSystem")
+		e.String(*x.OperatingSystem)
+	}
+	if x.Credentials != nil {
+		e.Key("Credentials")
+		x.Credentials.encode(e)
+	}
+	e.End()
+}
+
+func (x *InstanceCredentials) encode(e Encoder) {
+	e.Object()
+	if x.UserName != nil {
+		e.Key("UserName")
+		e.String(*x.UserName)
+	}
+	if x.Secret != nil {
+		e.Key("Secret")
+		e.String(*x.Secret)
+	}
+	e.End()
+}
+
+func (x *InstanceDefinition) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("InstanceType")
+		e.String(x.InstanceType)
+	}
+	if x.WeightedCapacity != nil {
+		e.Key("WeightedCapacity")
+		e.String(*x.WeightedCapacity)
+	}
+	e.End()
+}
+
+func (x *IpPermission) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FromPort")
+		e.Int(int64(x.FromPort))
+	}
+	{
+		e.Key("ToPort")
+		e.Int(int64(x.ToPort))
+	}
+	{
+		e.Key("IpRange")
+		e.String(x.IpRange)
+	}
+	{
+		e.Key("Protocol")
+		e.String(x.Protocol)
+	}
+	e.End()
+}
+
+func (x *LaunchTemplateSpecification) encode(e Encoder) {
+	e.Object()
+	if x.LaunchTemplateId != nil {
+		e.Key("LaunchTemplateId")
+		e.String(*x.LaunchTemplateId)
+	}
+	if x.LaunchTemplateName != nil {
+		e.Key("LaunchTemplateName")
+		e.String(*x.LaunchTemplateName)
+	}
+	if x.Version != nil {
+		e.Key("Version")
+		e.String(*x.Version)
+	}
+	e.End()
+}
+
+func (x *LinuxCapabilities) encode(e Encoder) {
+	e.Object()
+	if x.Include != nil {
+		e.Key("Include")
+		writeStrings(e, x.Include)
+	}
+	e.End()
+}
+
+func (x *ListAliasesInput) encode(e Encoder) {
+	e.Object()
+	if x.RoutingStrategyType != nil {
+		e.Key("RoutingStrategyType")
+		e.String(*x.RoutingStrategyType)
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListAliasesOutput) encode(e Encoder) {
+	e.Object()
+	if x.Aliases != nil {
+		e.Key("Aliases")
+		writeAliasList(e, x.Aliases)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListBuildsInput) encode(e Encoder) {
+	e.Object()
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListBuildsOutput) encode(e Encoder) {
+	e.Object()
+	if x.Builds != nil {
+		e.Key("Builds")
+		writeBuildList(e, x.Builds)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListComputeInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	if x.ContainerGroupDefinitionName != nil {
+		e.Key("ContainerGroupDefinitionName")
+		e.String(*x.ContainerGroupDefinitionName)
+	}
+	if x.ComputeStatus != nil {
+		e.Key("ComputeStatus")
+		e.String(*x.ComputeStatus)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListComputeOutput) encode(e Encoder) {
+	e.Object()
+	if x.ComputeList != nil {
+		e.Key("ComputeList")
+		writeComputeList(e, x.ComputeList)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListContainerFleetsInput) encode(e Encoder) {
+	e.Object()
+	if x.ContainerGroupDefinitionName != nil {
+		e.Key("ContainerGroupDefinitionName")
+		e.String(*x.ContainerGroupDefinitionName)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListContainerFleetsOutput) encode(e Encoder) {
+	e.Object()
+	if x.ContainerFleets != nil {
+		e.Key("ContainerFleets")
+		writeContainerFleetList(e, x.ContainerFleets)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListContainerGroupDefinitionVersionsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListContainerGroupDefinitionVersionsOutput) encode(e Encoder) {
+	e.Object()
+	if x.ContainerGroupDefinitions != nil {
+		e.Key("ContainerGroupDefinitions")
+		writeContainerGroupDefinitionList(e, x.ContainerGroupDefinitions)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListContainerGroupDefinitionsInput) encode(e Encoder) {
+	e.Object()
+	if x.ContainerGroupType != nil {
+		e.Key("ContainerGroupType")
+		e.String(*x.ContainerGroupType)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListContainerGroupDefinitionsOutput) encode(e Encoder) {
+	e.Object()
+	if x.ContainerGroupDefinitions != nil {
+		e.Key("ContainerGroupDefinitions")
+		writeContainerGroupDefinitionList(e, x.ContainerGroupDefinitions)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListFleetDeploymentsInput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListFleetDeploymentsOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetDeployments != nil {
+		e.Key("FleetDeployments")
+		writeFleetDeployments(e, x.FleetDeployments)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListFleetsInput) encode(e Encoder) {
+	e.Object()
+	if x.BuildId != nil {
+		e.Key("BuildId")
+		e.String(*x.BuildId)
+	}
+	if x.ScriptId != nil {
+		e.Key("ScriptId")
+		e.String(*x.ScriptId)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListFleetsOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetIds != nil {
+		e.Key("FleetIds")
+		writeStrings(e, x.FleetIds)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListGameServerGroupsInput) encode(e Encoder) {
+	e.Object()
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListGameServerGroupsOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServerGroups != nil {
+		e.Key("GameServerGroups")
+		writeGameServerGroups(e, x.GameServerGroups)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListGameServersInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	if x.SortOrder != nil {
+		e.Key("SortOrder")
+		e.String(*x.SortOrder)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListGameServersOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServers != nil {
+		e.Key("GameServers")
+		writeGameServers(e, x.GameServers)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListLocationsInput) encode(e Encoder) {
+	e.Object()
+	if x.Filters != nil {
+		e.Key("Filters")
+		writeStrings(e, x.Filters)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListLocationsOutput) encode(e Encoder) {
+	e.Object()
+	if x.Locations != nil {
+		e.Key("Locations")
+		writeLocationModelList(e, x.Locations)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListScriptsInput) encode(e Encoder) {
+	e.Object()
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListScriptsOutput) encode(e Encoder) {
+	e.Object()
+	if x.Scripts != nil {
+		e.Key("Scripts")
+		writeScriptList(e, x.Scripts)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListTagsForResourceInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("ResourceARN")
+		e.String(x.ResourceARN)
+	}
+	e.End()
+}
+
+func (x *ListTagsForResourceOutput) encode(e Encoder) {
+	e.Object()
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	e.End()
+}
+
+func (x *LocationAttributes) encode(e Encoder) {
+	e.Object()
+	if x.LocationState != nil {
+		e.Key("LocationState")
+		x.LocationState.encode(e)
+	}
+	if x.StoppedActions != nil {
+		e.Key("StoppedActions")
+		writeStrings(e, x.StoppedActions)
+	}
+	if x.UpdateStatus != nil {
+		e.Key("UpdateStatus")
+		e.String(*x.UpdateStatus)
+	}
+	e.End()
+}
+
+func (x *LocationConfiguration) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Location")
+		e.String(x.Location)
+	}
+	e.End()
+}
+
+func (x *LocationModel) encode(e Encoder) {
+	e.Object()
+	if x.LocationName != nil {
+		e.Key("LocationName")
+		e.String(*x.LocationName)
+	}
+	if x.LocationArn != nil {
+		e.Key("LocationArn")
+		e.String(*x.LocationArn)
+	}
+	if x.PingBeacon != nil {
+		e.Key("PingBeacon")
+		x.PingBeacon.encode(e)
+	}
+	e.End()
+}
+
+func (x *LocationState) encode(e Encoder) {
+	e.Object()
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.PlayerGatewayStatus != nil {
+		e.Key("PlayerGatewayStatus")
+		e.String(*x.PlayerGatewayStatus)
+	}
+	e.End()
+}
+
+func (x *LocationalDeployment) encode(e Encoder) {
+	e.Object()
+	if x.DeploymentStatus != nil {
+		e.Key("DeploymentStatus")
+		e.String(*x.DeploymentStatus)
+	}
+	e.End()
+}
+
+func (x *LogConfiguration) encode(e Encoder) {
+	e.Object()
+	if x.LogDestination != nil {
+		e.Key("LogDestination")
+		e.String(*x.LogDestination)
+	}
+	if x.S3BucketName != nil {
+		e.Key("S3BucketName")
+		e.String(*x.S3BucketName)
+	}
+	if x.LogGroupArn != nil {
+		e.Key("LogGroupArn")
+		e.String(*x.LogGroupArn)
+	}
+	e.End()
+}
+
+func (x *LogLine) encode(e Encoder) {
+	e.Object()
+	if !x.Time.IsZero() {
+		e.Key("Time")
+		e.Time(x.Time)
+	}
+	if x.ProcessId != nil {
+		e.Key("ProcessId")
+		e.String(*x.ProcessId)
+	}
+	if x.Stream != nil {
+		e.Key("Stream")
+		e.String(*x.Stream)
+	}
+	if x.Text != nil {
+		e.Key("Text")
+		e.String(*x.Text)
+	}
+	e.End()
+}
+
+func (x *ManagedCapacityConfiguration) encode(e Encoder) {
+	e.Object()
+	if x.ZeroCapacityStrategy != nil {
+		e.Key("ZeroCapacityStrategy")
+		e.String(*x.ZeroCapacityStrategy)
+	}
+	if x.ScaleInAfterInactivityMinutes != nil {
+		e.Key("ScaleInAfterInactivityMinutes")
+		e.Int(int64(*x.ScaleInAfterInactivityMinutes))
+	}
+	e.End()
+}
+
+func (x *MatchedPlayerSession) encode(e Encoder) {
+	e.Object()
+	if x.PlayerId != nil {
+		e.Key("PlayerId")
+		e.String(*x.PlayerId)
+	}
+	if x.PlayerSessionId != nil {
+		e.Key("PlayerSessionId")
+		e.String(*x.PlayerSessionId)
+	}
+	e.End()
+}
+
+func (x *MatchmakingConfiguration) encode(e Encoder) {
+	e.Object()
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.ConfigurationArn != nil {
+		e.Key("ConfigurationArn")
+		e.String(*x.ConfigurationArn)
+	}
+	if x.Description != nil {
+		e.Key("Description")
+		e.String(*x.Description)
+	}
+	if x.GameSessionQueueArns != nil {
+		e.Key("GameSessionQueueArns")
+		writeStrings(e, x.GameSessionQueueArns)
+	}
+	if x.RequestTimeoutSeconds != nil {
+		e.Key("RequestTimeoutSeconds")
+		e.Int(int64(*x.RequestTimeoutSeconds))
+	}
+	if x.AcceptanceTimeoutSeconds != nil {
+		e.Key("AcceptanceTimeoutSeconds")
+		e.Int(int64(*x.AcceptanceTimeoutSeconds))
+	}
+	if x.AcceptanceRequired != nil {
+		e.Key("AcceptanceRequired")
+		e.Bool(*x.AcceptanceRequired)
+	}
+	if x.RuleSetName != nil {
+		e.Key("RuleSetName")
+		e.String(*x.RuleSetName)
+	}
+	if x.RuleSetArn != nil {
+		e.Key("RuleSetArn")
+		e.String(*x.RuleSetArn)
+	}
+	if x.NotificationTarget != nil {
+		e.Key("NotificationTarget")
+		e.String(*x.NotificationTarget)
+	}
+	if x.AdditionalPlayerCount != nil {
+		e.Key("AdditionalPlayerCount")
+		e.Int(int64(*x.AdditionalPlayerCount))
+	}
+	if x.CustomEventData != nil {
+		e.Key("CustomEventData")
+		e.String(*x.CustomEventData)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if x.GameProperties != nil {
+		e.Key("GameProperties")
+		writeGamePropertyList(e, x.GameProperties)
+	}
+	if x.GameSessionData != nil {
+		e.Key("GameSessionData")
+		e.String(*x.GameSessionData)
+	}
+	if x.BackfillMode != nil {
+		e.Key("BackfillMode")
+		e.String(*x.BackfillMode)
+	}
+	if x.FlexMatchMode != nil {
+		e.Key("FlexMatchMode")
+		e.String(*x.FlexMatchMode)
+	}
+	e.End()
+}
+
+func (x *MatchmakingRuleSet) encode(e Encoder) {
+	e.Object()
+	if x.RuleSetName != nil {
+		e.Key("RuleSetName")
+		e.String(*x.RuleSetName)
+	}
+	if x.RuleSetArn != nil {
+		e.Key("RuleSetArn")
+		e.String(*x.RuleSetArn)
+	}
+	{
+		e.Key("RuleSetBody")
+		e.String(x.RuleSetBody)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	e.End()
+}
+
+func (x *MatchmakingTicket) encode(e Encoder) {
+	e.Object()
+	if x.TicketId != nil {
+		e.Key("TicketId")
+		e.String(*x.TicketId)
+	}
+	if x.ConfigurationName != nil {
+		e.Key("ConfigurationName")
+		e.String(*x.ConfigurationName)
+	}
+	if x.ConfigurationArn != nil {
+		e.Key("ConfigurationArn")
+		e.String(*x.ConfigurationArn)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.StatusReason != nil {
+		e.Key("StatusReason")
+		e.String(*x.StatusReason)
+	}
+	if x.StatusMessage != nil {
+		e.Key("StatusMessage")
+		e.String(*x.StatusMessage)
+	}
+	if !x.StartTime.IsZero() {
+		e.Key("StartTime")
+		e.Time(x.StartTime)
+	}
+	if !x.EndTime.IsZero() {
+		e.Key("EndTime")
+		e.Time(x.EndTime)
+	}
+	if x.Players != nil {
+		e.Key("Players")
+		writePlayerList(e, x.Players)
+	}
+	if x.GameSessionConnectionInfo != nil {
+		e.Key("GameSessionConnectionInfo")
+		x.GameSessionConnectionInfo.encode(e)
+	}
+	if x.EstimatedWaitTime != nil {
+		e.Key("EstimatedWaitTime")
+		e.Int(int64(*x.EstimatedWaitTime))
+	}
+	e.End()
+}
+
+func (x *PingBeacon) encode(e Encoder) {
+	e.Object()
+	if x.UDPEndpoint != nil {
+		e.Key("UDPEndpoint")
+		x.UDPEndpoint.encode(e)
+	}
+	e.End()
+}
+
+func (x *PlacedPlayerSession) encode(e Encoder) {
+	e.Object()
+	if x.PlayerId != nil {
+		e.Key("PlayerId")
+		e.String(*x.PlayerId)
+	}
+	if x.PlayerSessionId != nil {
+		e.Key("PlayerSessionId")
+		e.String(*x.PlayerSessionId)
+	}
+	e.End()
+}
+
+func (x *Player) encode(e Encoder) {
+	e.Object()
+	if x.PlayerId != nil {
+		e.Key("PlayerId")
+		e.String(*x.PlayerId)
+	}
+	if x.PlayerAttributes != nil {
+		e.Key("PlayerAttributes")
+		writePlayerAttributeMap(e, x.PlayerAttributes)
+	}
+	if x.Team != nil {
+		e.Key("Team")
+		e.String(*x.Team)
+	}
+	if x.LatencyInMs != nil {
+		e.Key("LatencyInMs")
+		writeLatencyMap(e, x.LatencyInMs)
+	}
+	e.End()
+}
+
+func (x *PlayerConnectionDetail) encode(e Encoder) {
+	e.Object()
+	if x.PlayerId != nil {
+		e.Key("PlayerId")
+		e.String(*x.PlayerId)
+	}
+	if x.Endpoints != nil {
+		e.Key("Endpoints")
+		writePlayerConnectionEndpointList(e, x.Endpoints)
+	}
+	if x.PlayerGatewayToken != nil {
+		e.Key("PlayerGatewayToken")
+		e.String(*x.PlayerGatewayToken)
+	}
+	if !x.Expiration.IsZero() {
+		e.Key("Expiration")
+		e.Time(x.Expiration)
+	}
+	e.End()
+}
+
+func (x *PlayerConnectionEndpoint) encode(e Encoder) {
+	e.Object()
+	if x.IpAddress != nil {
+		e.Key("IpAddress")
+		e.String(*x.IpAddress)
+	}
+	if x.Port != nil {
+		e.Key("Port")
+		e.Int(int64(*x.Port))
+	}
+	e.End()
+}
+
+func (x *PlayerGatewayConfiguration) encode(e Encoder) {
+	e.Object()
+	if x.GameServerIpProtocolSupported != nil {
+		e.Key("GameServerIpProtocolSupported")
+		e.String(*x.GameServerIpProtocolSupported)
+	}
+	e.End()
+}
+
+func (x *PlayerLatency) encode(e Encoder) {
+	e.Object()
+	if x.PlayerId != nil {
+		e.Key("PlayerId")
+		e.String(*x.PlayerId)
+	}
+	if x.RegionIdentifier != nil {
+		e.Key("RegionIdentifier")
+		e.String(*x.RegionIdentifier)
+	}
+	if x.LatencyInMilliseconds != nil {
+		e.Key("LatencyInMilliseconds")
+		e.Float(*x.LatencyInMilliseconds)
+	}
+	e.End()
+}
+
+func (x *PlayerLatencyPolicy) encode(e Encoder) {
+	e.Object()
+	if x.MaximumIndividualPlayerLatencyMilliseconds != nil {
+		e.Key("MaximumIndividualPlayerLatencyMilliseconds")
+		e.Int(int64(*x.MaximumIndividualPlayerLatencyMilliseconds))
+	}
+	if x.PolicyDurationSeconds != nil {
+		e.Key("PolicyDurationSeconds")
+		e.Int(int64(*x.PolicyDurationSeconds))
+	}
+	e.End()
+}
+
+func (x *PlayerSession) encode(e Encoder) {
+	e.Object()
+	if x.PlayerSessionId != nil {
+		e.Key("PlayerSessionId")
+		e.String(*x.PlayerSessionId)
+	}
+	if x.PlayerId != nil {
+		e.Key("PlayerId")
+		e.String(*x.PlayerId)
+	}
+	if x.GameSessionId != nil {
+		e.Key("GameSessionId")
+		e.String(*x.GameSessionId)
+	}
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if !x.TerminationTime.IsZero() {
+		e.Key("TerminationTime")
+		e.Time(x.TerminationTime)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.IpAddress != nil {
+		e.Key("IpAddress")
+		e.String(*x.IpAddress)
+	}
+	if x.DnsName != nil {
+		e.Key("DnsName")
+		e.String(*x.DnsName)
+	}
+	if x.Port != nil {
+		e.Key("Port")
+		e.Int(int64(*x.Port))
+	}
+	if x.PlayerData != nil {
+		e.Key("PlayerData")
+		e.String(*x.PlayerData)
+	}
+	e.End()
+}
+
+func (x *PriorityConfiguration) encode(e Encoder) {
+	e.Object()
+	if x.PriorityOrder != nil {
+		e.Key("PriorityOrder")
+		writeStrings(e, x.PriorityOrder)
+	}
+	if x.LocationOrder != nil {
+		e.Key("LocationOrder")
+		writeStrings(e, x.LocationOrder)
+	}
+	e.End()
+}
+
+func (x *PriorityConfigurationOverride) encode(e Encoder) {
+	e.Object()
+	if x.PlacementFallbackStrategy != nil {
+		e.Key("PlacementFallbackStrategy")
+		e.String(*x.PlacementFallbackStrategy)
+	}
+	if x.LocationOrder != nil {
+		e.Key("LocationOrder")
+		writeStrings(e, x.LocationOrder)
+	}
+	e.End()
+}
+
+func (x *PutScalingPolicyInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.ScalingAdjustment != nil {
+		e.Key("ScalingAdjustment")
+		e.Int(int64(*x.ScalingAdjustment))
+	}
+	if x.ScalingAdjustmentType != nil {
+		e.Key("ScalingAdjustmentType")
+		e.String(*x.ScalingAdjustmentType)
+	}
+	if x.Threshold != nil {
+		e.Key("Threshold")
+		e.Float(*x.Threshold)
+	}
+	if x.ComparisonOperator != nil {
+		e.Key("ComparisonOperator")
+		e.String(*x.ComparisonOperator)
+	}
+	if x.EvaluationPeriods != nil {
+		e.Key("EvaluationPeriods")
+		e.Int(int64(*x.EvaluationPeriods))
+	}
+	{
+		e.Key("MetricName")
+		e.String(x.MetricName)
+	}
+	if x.PolicyType != nil {
+		e.Key("PolicyType")
+		e.String(*x.PolicyType)
+	}
+	if x.TargetConfiguration != nil {
+		e.Key("TargetConfiguration")
+		x.TargetConfiguration.encode(e)
+	}
+	e.End()
+}
+
+func (x *PutScalingPolicyOutput) encode(e Encoder) {
+	e.Object()
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	e.End()
+}
+
+func (x *ReadLogsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("ResourceId")
+		e.String(x.ResourceId)
+	}
+	if x.After != nil {
+		e.Key("After")
+		e.String(*x.After)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	e.End()
+}
+
+func (x *ReadLogsOutput) encode(e Encoder) {
+	e.Object()
+	if x.Lines != nil {
+		e.Key("Lines")
+		writeLogLineList(e, x.Lines)
+	}
+	if x.Next != nil {
+		e.Key("Next")
+		e.String(*x.Next)
+	}
+	e.End()
+}
+
+func (x *RegisterComputeInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	{
+		e.Key("ComputeName")
+		e.String(x.ComputeName)
+	}
+	if x.CertificatePath != nil {
+		e.Key("CertificatePath")
+		e.String(*x.CertificatePath)
+	}
+	if x.DnsName != nil {
+		e.Key("DnsName")
+		e.String(*x.DnsName)
+	}
+	if x.IpAddress != nil {
+		e.Key("IpAddress")
+		e.String(*x.IpAddress)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *RegisterComputeOutput) encode(e Encoder) {
+	e.Object()
+	if x.Compute != nil {
+		e.Key("Compute")
+		x.Compute.encode(e)
+	}
+	e.End()
+}
+
+func (x *RegisterGameServerInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	{
+		e.Key("GameServerId")
+		e.String(x.GameServerId)
+	}
+	{
+		e.Key("InstanceId")
+		e.String(x.InstanceId)
+	}
+	if x.ConnectionInfo != nil {
+		e.Key("ConnectionInfo")
+		e.String(*x.ConnectionInfo)
+	}
+	if x.GameServerData != nil {
+		e.Key("GameServerData")
+		e.String(*x.GameServerData)
+	}
+	e.End()
+}
+
+func (x *RegisterGameServerOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServer != nil {
+		e.Key("GameServer")
+		x.GameServer.encode(e)
+	}
+	e.End()
+}
+
+func (x *RequestUploadCredentialsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("BuildId")
+		e.String(x.BuildId)
+	}
+	e.End()
+}
+
+func (x *RequestUploadCredentialsOutput) encode(e Encoder) {
+	e.Object()
+	if x.UploadCredentials != nil {
+		e.Key("UploadCredentials")
+		x.UploadCredentials.encode(e)
+	}
+	if x.StorageLocation != nil {
+		e.Key("StorageLocation")
+		x.StorageLocation.encode(e)
+	}
+	e.End()
+}
+
+func (x *ResolveAliasInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("AliasId")
+		e.String(x.AliasId)
+	}
+	e.End()
+}
+
+func (x *ResolveAliasOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	e.End()
+}
+
+func (x *ResourceCreationLimitPolicy) encode(e Encoder) {
+	e.Object()
+	if x.NewGameSessionsPerCreator != nil {
+		e.Key("NewGameSessionsPerCreator")
+		e.Int(int64(*x.NewGameSessionsPerCreator))
+	}
+	if x.PolicyPeriodInMinutes != nil {
+		e.Key("PolicyPeriodInMinutes")
+		e.Int(int64(*x.PolicyPeriodInMinutes))
+	}
+	e.End()
+}
+
+func (x *ResumeGameServerGroupInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	if x.ResumeActions != nil {
+		e.Key("ResumeActions")
+		writeStrings(e, x.ResumeActions)
+	}
+	e.End()
+}
+
+func (x *ResumeGameServerGroupOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServerGroup != nil {
+		e.Key("GameServerGroup")
+		x.GameServerGroup.encode(e)
+	}
+	e.End()
+}
+
+func (x *RoutingStrategy) encode(e Encoder) {
+	e.Object()
+	if x.Type != nil {
+		e.Key("Type")
+		e.String(*x.Type)
+	}
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.Message != nil {
+		e.Key("Message")
+		e.String(*x.Message)
+	}
+	e.End()
+}
+
+func (x *RuntimeConfiguration) encode(e Encoder) {
+	e.Object()
+	if x.ServerProcesses != nil {
+		e.Key("ServerProcesses")
+		writeServerProcessList(e, x.ServerProcesses)
+	}
+	if x.MaxConcurrentGameSessionActivations != nil {
+		e.Key("MaxConcurrentGameSessionActivations")
+		e.Int(int64(*x.MaxConcurrentGameSessionActivations))
+	}
+	if x.GameSessionActivationTimeoutSeconds != nil {
+		e.Key("GameSessionActivationTimeoutSeconds")
+		e.Int(int64(*x.GameSessionActivationTimeoutSeconds))
+	}
+	e.End()
+}
+
+func (x *S3Location) encode(e Encoder) {
+	e.Object()
+	if x.Bucket != nil {
+		e.Key("Bucket")
+		e.String(*x.Bucket)
+	}
+	if x.Key != nil {
+		e.Key("Key")
+		e.String(*x.Key)
+	}
+	if x.RoleArn != nil {
+		e.Key("RoleArn")
+		e.String(*x.RoleArn)
+	}
+	if x.ObjectVersion != nil {
+		e.Key("ObjectVersion")
+		e.String(*x.ObjectVersion)
+	}
+	e.End()
+}
+
+func (x *ScalingPolicy) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.ScalingAdjustment != nil {
+		e.Key("ScalingAdjustment")
+		e.Int(int64(*x.ScalingAdjustment))
+	}
+	if x.ScalingAdjustmentType != nil {
+		e.Key("ScalingAdjustmentType")
+		e.String(*x.ScalingAdjustmentType)
+	}
+	if x.ComparisonOperator != nil {
+		e.Key("ComparisonOperator")
+		e.String(*x.ComparisonOperator)
+	}
+	if x.Threshold != nil {
+		e.Key("Threshold")
+		e.Float(*x.Threshold)
+	}
+	if x.EvaluationPeriods != nil {
+		e.Key("EvaluationPeriods")
+		e.Int(int64(*x.EvaluationPeriods))
+	}
+	if x.MetricName != nil {
+		e.Key("MetricName")
+		e.String(*x.MetricName)
+	}
+	if x.PolicyType != nil {
+		e.Key("PolicyType")
+		e.String(*x.PolicyType)
+	}
+	if x.TargetConfiguration != nil {
+		e.Key("TargetConfiguration")
+		x.TargetConfiguration.encode(e)
+	}
+	if x.UpdateStatus != nil {
+		e.Key("UpdateStatus")
+		e.String(*x.UpdateStatus)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *Script) encode(e Encoder) {
+	e.Object()
+	if x.ScriptId != nil {
+		e.Key("ScriptId")
+		e.String(*x.ScriptId)
+	}
+	if x.ScriptArn != nil {
+		e.Key("ScriptArn")
+		e.String(*x.ScriptArn)
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.Version != nil {
+		e.Key("Version")
+		e.String(*x.Version)
+	}
+	if x.SizeOnDisk != nil {
+		e.Key("SizeOnDisk")
+		e.Int(*x.SizeOnDisk)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if x.StorageLocation != nil {
+		e.Key("StorageLocation")
+		x.StorageLocation.encode(e)
+	}
+	if x.NodeJsVersion != nil {
+		e.Key("NodeJsVersion")
+		e.String(*x.NodeJsVersion)
+	}
+	e.End()
+}
+
+func (x *SearchGameSessionsInput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.AliasId != nil {
+		e.Key("AliasId")
+		e.String(*x.AliasId)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	if x.FilterExpression != nil {
+		e.Key("FilterExpression")
+		e.String(*x.FilterExpression)
+	}
+	if x.SortExpression != nil {
+		e.Key("SortExpression")
+		e.String(*x.SortExpression)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *SearchGameSessionsOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSessions != nil {
+		e.Key("GameSessions")
+		writeGameSessionList(e, x.GameSessions)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ServerProcess) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("LaunchPath")
+		e.String(x.LaunchPath)
+	}
+	if x.Parameters != nil {
+		e.Key("Parameters")
+		e.String(*x.Parameters)
+	}
+	{
+		e.Key("ConcurrentExecutions")
+		e.Int(int64(x.ConcurrentExecutions))
+	}
+	e.End()
+}
+
+func (x *StartFleetActionsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.Actions != nil {
+		e.Key("Actions")
+		writeStrings(e, x.Actions)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *StartFleetActionsOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	e.End()
+}
+
+func (x *StartGameSessionPlacementInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("PlacementId")
+		e.String(x.PlacementId)
+	}
+	{
+		e.Key("GameSessionQueueName")
+		e.String(x.GameSessionQueueName)
+	}
+	if x.GameProperties != nil {
+		e.Key("GameProperties")
+		writeGamePropertyList(e, x.GameProperties)
+	}
+	{
+		e.Key("MaximumPlayerSessionCount")
+		e.Int(int64(x.MaximumPlayerSessionCount))
+	}
+	if x.GameSessionName != nil {
+		e.Key("GameSessionName")
+		e.String(*x.GameSessionName)
+	}
+	if x.PlayerLatencies != nil {
+		e.Key("PlayerLatencies")
+		writePlayerLatencyList(e, x.PlayerLatencies)
+	}
+	if x.DesiredPlayerSessions != nil {
+		e.Key("DesiredPlayerSessions")
+		writeDesiredPlayerSessionList(e, x.DesiredPlayerSessions)
+	}
+	if x.GameSessionData != nil {
+		e.Key("GameSessionData")
+		e.String(*x.GameSessionData)
+	}
+	if x.PriorityConfigurationOverride != nil {
+		e.Key("PriorityConfigurationOverride")
+		x.PriorityConfigurationOverride.encode(e)
+	}
+	e.End()
+}
+
+func (x *StartGameSessionPlacementOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSessionPlacement != nil {
+		e.Key("GameSessionPlacement")
+		x.GameSessionPlacement.encode(e)
+	}
+	e.End()
+}
+
+func (x *StartMatchBackfillInput) encode(e Encoder) {
+	e.Object()
+	if x.TicketId != nil {
+		e.Key("TicketId")
+		e.String(*x.TicketId)
+	}
+	{
+		e.Key("ConfigurationName")
+		e.String(x.ConfigurationName)
+	}
+	if x.GameSessionArn != nil {
+		e.Key("GameSessionArn")
+		e.String(*x.GameSessionArn)
+	}
+	if x.Players != nil {
+		e.Key("Players")
+		writePlayerList(e, x.Players)
+	}
+	e.End()
+}
+
+func (x *StartMatchBackfillOutput) encode(e Encoder) {
+	e.Object()
+	if x.MatchmakingTicket != nil {
+		e.Key("MatchmakingTicket")
+		x.MatchmakingTicket.encode(e)
+	}
+	e.End()
+}
+
+func (x *StartMatchmakingInput) encode(e Encoder) {
+	e.Object()
+	if x.TicketId != nil {
+		e.Key("TicketId")
+		e.String(*x.TicketId)
+	}
+	{
+		e.Key("ConfigurationName")
+		e.String(x.ConfigurationName)
+	}
+	if x.Players != nil {
+		e.Key("Players")
+		writePlayerList(e, x.Players)
+	}
+	e.End()
+}
+
+func (x *StartMatchmakingOutput) encode(e Encoder) {
+	e.Object()
+	if x.MatchmakingTicket != nil {
+		e.Key("MatchmakingTicket")
+		x.MatchmakingTicket.encode(e)
+	}
+	e.End()
+}
+
+func (x *StopFleetActionsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.Actions != nil {
+		e.Key("Actions")
+		writeStrings(e, x.Actions)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	e.End()
+}
+
+func (x *StopFleetActionsOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	e.End()
+}
+
+func (x *StopGameSessionPlacementInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("PlacementId")
+		e.String(x.PlacementId)
+	}
+	e.End()
+}
+
+func (x *StopGameSessionPlacementOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSessionPlacement != nil {
+		e.Key("GameSessionPlacement")
+		x.GameSessionPlacement.encode(e)
+	}
+	e.End()
+}
+
+func (x *StopMatchmakingInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("TicketId")
+		e.String(x.TicketId)
+	}
+	e.End()
+}
+
+func (x *StopMatchmakingOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *SupportContainerDefinition) encode(e Encoder) {
+	e.Object()
+	if x.ContainerName != nil {
+		e.Key("ContainerName")
+		e.String(*x.ContainerName)
+	}
+	if x.DependsOn != nil {
+		e.Key("DependsOn")
+		writeContainerDependencyList(e, x.DependsOn)
+	}
+	if x.MountPoints != nil {
+		e.Key("MountPoints")
+		writeContainerMountPointList(e, x.MountPoints)
+	}
+	if x.EnvironmentOverride != nil {
+		e.Key("EnvironmentOverride")
+		writeContainerEnvironmentList(e, x.EnvironmentOverride)
+	}
+	if x.Essential != nil {
+		e.Key("Essential")
+		e.Bool(*x.Essential)
+	}
+	if x.HealthCheck != nil {
+		e.Key("HealthCheck")
+		x.HealthCheck.encode(e)
+	}
+	if x.ImageUri != nil {
+		e.Key("ImageUri")
+		e.String(*x.ImageUri)
+	}
+	if x.MemoryHardLimitMebibytes != nil {
+		e.Key("MemoryHardLimitMebibytes")
+		e.Int(int64(*x.MemoryHardLimitMebibytes))
+	}
+	if x.PortConfiguration != nil {
+		e.Key("PortConfiguration")
+		x.PortConfiguration.encode(e)
+	}
+	if x.ResolvedImageDigest != nil {
+		e.Key("ResolvedImageDigest")
+		e.String(*x.ResolvedImageDigest)
+	}
+	if x.Vcpu != nil {
+		e.Key("Vcpu")
+		e.Float(*x.Vcpu)
+	}
+	if x.LinuxCapabilities != nil {
+		e.Key("LinuxCapabilities")
+		x.LinuxCapabilities.encode(e)
+	}
+	e.End()
+}
+
+func (x *SupportContainerDefinitionInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("ContainerName")
+		e.String(x.ContainerName)
+	}
+	if x.DependsOn != nil {
+		e.Key("DependsOn")
+		writeContainerDependencyList(e, x.DependsOn)
+	}
+	if x.MountPoints != nil {
+		e.Key("MountPoints")
+		writeContainerMountPointList(e, x.MountPoints)
+	}
+	if x.EnvironmentOverride != nil {
+		e.Key("EnvironmentOverride")
+		writeContainerEnvironmentList(e, x.EnvironmentOverride)
+	}
+	if x.Essential != nil {
+		e.Key("Essential")
+		e.Bool(*x.Essential)
+	}
+	if x.HealthCheck != nil {
+		e.Key("HealthCheck")
+		x.HealthCheck.encode(e)
+	}
+	{
+		e.Key("ImageUri")
+		e.String(x.ImageUri)
+	}
+	if x.MemoryHardLimitMebibytes != nil {
+		e.Key("MemoryHardLimitMebibytes")
+		e.Int(int64(*x.MemoryHardLimitMebibytes))
+	}
+	if x.PortConfiguration != nil {
+		e.Key("PortConfiguration")
+		x.PortConfiguration.encode(e)
+	}
+	if x.Vcpu != nil {
+		e.Key("Vcpu")
+		e.Float(*x.Vcpu)
+	}
+	if x.LinuxCapabilities != nil {
+		e.Key("LinuxCapabilities")
+		x.LinuxCapabilities.encode(e)
+	}
+	e.End()
+}
+
+func (x *SuspendGameServerGroupInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	if x.SuspendActions != nil {
+		e.Key("SuspendActions")
+		writeStrings(e, x.SuspendActions)
+	}
+	e.End()
+}
+
+func (x *SuspendGameServerGroupOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServerGroup != nil {
+		e.Key("GameServerGroup")
+		x.GameServerGroup.encode(e)
+	}
+	e.End()
+}
+
+func (x *Tag) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Key")
+		e.String(x.Key)
+	}
+	{
+		e.Key("Value")
+		e.String(x.Value)
+	}
+	e.End()
+}
+
+func (x *TagResourceInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("ResourceARN")
+		e.String(x.ResourceARN)
+	}
+	if x.Tags != nil {
+		e.Key("Tags")
+		writeTagList(e, x.Tags)
+	}
+	e.End()
+}
+
+func (x *TagResourceOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *TargetConfiguration) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("TargetValue")
+		e.Float(x.TargetValue)
+	}
+	e.End()
+}
+
+func (x *TargetTrackingConfiguration) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("TargetValue")
+		e.Float(x.TargetValue)
+	}
+	e.End()
+}
+
+func (x *TerminateGameSessionInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameSessionId")
+		e.String(x.GameSessionId)
+	}
+	{
+		e.Key("TerminationMode")
+		e.String(x.TerminationMode)
+	}
+	e.End()
+}
+
+func (x *TerminateGameSessionOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSession != nil {
+		e.Key("GameSession")
+		x.GameSession.encode(e)
+	}
+	e.End()
+}
+
+func (x *UDPEndpoint) encode(e Encoder) {
+	e.Object()
+	if x.Domain != nil {
+		e.Key("Domain")
+		e.String(*x.Domain)
+	}
+	if x.Port != nil {
+		e.Key("Port")
+		e.Int(int64(*x.Port))
+	}
+	e.End()
+}
+
+func (x *UntagResourceInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("ResourceARN")
+		e.String(x.ResourceARN)
+	}
+	if x.TagKeys != nil {
+		e.Key("TagKeys")
+		writeStrings(e, x.TagKeys)
+	}
+	e.End()
+}
+
+func (x *UntagResourceOutput) encode(e Encoder) {
+	e.Object()
+	e.End()
+}
+
+func (x *UpdateAliasInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("AliasId")
+		e.String(x.AliasId)
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.Description != nil {
+		e.Key("Description")
+		e.String(*x.Description)
+	}
+	if x.RoutingStrategy != nil {
+		e.Key("RoutingStrategy")
+		x.RoutingStrategy.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateAliasOutput) encode(e Encoder) {
+	e.Object()
+	if x.Alias != nil {
+		e.Key("Alias")
+		x.Alias.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateBuildInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("BuildId")
+		e.String(x.BuildId)
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.Version != nil {
+		e.Key("Version")
+		e.String(*x.Version)
+	}
+	e.End()
+}
+
+func (x *UpdateBuildOutput) encode(e Encoder) {
+	e.Object()
+	if x.Build != nil {
+		e.Key("Build")
+		x.Build.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateContainerFleetInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.GameServerContainerGroupDefinitionName != nil {
+		e.Key("GameServerContainerGroupDefinitionName")
+		e.String(*x.GameServerContainerGroupDefinitionName)
+	}
+	if x.PerInstanceContainerGroupDefinitionName != nil {
+		e.Key("PerInstanceContainerGroupDefinitionName")
+		e.String(*x.PerInstanceContainerGroupDefinitionName)
+	}
+	if x.GameServerContainerGroupsPerInstance != nil {
+		e.Key("GameServerContainerGroupsPerInstance")
+		e.Int(int64(*x.GameServerContainerGroupsPerInstance))
+	}
+	if x.InstanceConnectionPortRange != nil {
+		e.Key("InstanceConnectionPortRange")
+		x.InstanceConnectionPortRange.encode(e)
+	}
+	if x.InstanceInboundPermissionAuthorizations != nil {
+		e.Key("InstanceInboundPermissionAuthorizations")
+		writeIpPermissionsList(e, x.InstanceInboundPermissionAuthorizations)
+	}
+	if x.InstanceInboundPermissionRevocations != nil {
+		e.Key("InstanceInboundPermissionRevocations")
+		writeIpPermissionsList(e, x.InstanceInboundPermissionRevocations)
+	}
+	if x.DeploymentConfiguration != nil {
+		e.Key("DeploymentConfiguration")
+		x.DeploymentConfiguration.encode(e)
+	}
+	if x.Description != nil {
+		e.Key("Description")
+		e.String(*x.Description)
+	}
+	if x.MetricGroups != nil {
+		e.Key("MetricGroups")
+		writeStrings(e, x.MetricGroups)
+	}
+	if x.NewGameSessionProtectionPolicy != nil {
+		e.Key("NewGameSessionProtectionPolicy")
+		e.String(*x.NewGameSessionProtectionPolicy)
+	}
+	if x.GameSessionCreationLimitPolicy != nil {
+		e.Key("GameSessionCreationLimitPolicy")
+		x.GameSessionCreationLimitPolicy.encode(e)
+	}
+	if x.LogConfiguration != nil {
+		e.Key("LogConfiguration")
+		x.LogConfiguration.encode(e)
+	}
+	if x.RemoveAttributes != nil {
+		e.Key("RemoveAttributes")
+		writeStrings(e, x.RemoveAttributes)
+	}
+	e.End()
+}
+
+func (x *UpdateContainerFleetOutput) encode(e Encoder) {
+	e.Object()
+	if x.ContainerFleet != nil {
+		e.Key("ContainerFleet")
+		x.ContainerFleet.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateContainerGroupDefinitionInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	if x.GameServerContainerDefinition != nil {
+		e.Key("GameServerContainerDefinition")
+		x.GameServerContainerDefinition.encode(e)
+	}
+	if x.SupportContainerDefinitions != nil {
+		e.Key("SupportContainerDefinitions")
+		writeSupportContainerDefinitionInputList(e, x.SupportContainerDefinitions)
+	}
+	if x.TotalMemoryLimitMebibytes != nil {
+		e.Key("TotalMemoryLimitMebibytes")
+		e.Int(int64(*x.TotalMemoryLimitMebibytes))
+	}
+	if x.TotalVcpuLimit != nil {
+		e.Key("TotalVcpuLimit")
+		e.Float(*x.TotalVcpuLimit)
+	}
+	if x.VersionDescription != nil {
+		e.Key("VersionDescription")
+		e.String(*x.VersionDescription)
+	}
+	if x.SourceVersionNumber != nil {
+		e.Key("SourceVersionNumber")
+		e.Int(int64(*x.SourceVersionNumber))
+	}
+	if x.OperatingSystem != nil {
+		e.Key("OperatingSystem")
+		e.String(*x.OperatingSystem)
+	}
+	e.End()
+}
+
+func (x *UpdateContainerGroupDefinitionOutput) encode(e Encoder) {
+	e.Object()
+	if x.ContainerGroupDefinition != nil {
+		e.Key("ContainerGroupDefinition")
+		x.ContainerGroupDefinition.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateFleetAttributesInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.Description != nil {
+		e.Key("Description")
+		e.String(*x.Description)
+	}
+	if x.NewGameSessionProtectionPolicy != nil {
+		e.Key("NewGameSessionProtectionPolicy")
+		e.String(*x.NewGameSessionProtectionPolicy)
+	}
+	if x.ResourceCreationLimitPolicy != nil {
+		e.Key("ResourceCreationLimitPolicy")
+		x.ResourceCreationLimitPolicy.encode(e)
+	}
+	if x.MetricGroups != nil {
+		e.Key("MetricGroups")
+		writeStrings(e, x.MetricGroups)
+	}
+	if x.AnywhereConfiguration != nil {
+		e.Key("AnywhereConfiguration")
+		x.AnywhereConfiguration.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateFleetAttributesOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	e.End()
+}
+
+func (x *UpdateFleetCapacityInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.DesiredInstances != nil {
+		e.Key("DesiredInstances")
+		e.Int(int64(*x.DesiredInstances))
+	}
+	if x.MinSize != nil {
+		e.Key("MinSize")
+		e.Int(int64(*x.MinSize))
+	}
+	if x.MaxSize != nil {
+		e.Key("MaxSize")
+		e.Int(int64(*x.MaxSize))
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	if x.ManagedCapacityConfiguration != nil {
+		e.Key("ManagedCapacityConfiguration")
+		x.ManagedCapacityConfiguration.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateFleetCapacityOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.Location != nil {
+		e.Key("Location")
+		e.String(*x.Location)
+	}
+	if x.ManagedCapacityConfiguration != nil {
+		e.Key("ManagedCapacityConfiguration")
+		x.ManagedCapacityConfiguration.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateFleetPortSettingsInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.InboundPermissionAuthorizations != nil {
+		e.Key("InboundPermissionAuthorizations")
+		writeIpPermissionsList(e, x.InboundPermissionAuthorizations)
+	}
+	if x.InboundPermissionRevocations != nil {
+		e.Key("InboundPermissionRevocations")
+		writeIpPermissionsList(e, x.InboundPermissionRevocations)
+	}
+	e.End()
+}
+
+func (x *UpdateFleetPortSettingsOutput) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	e.End()
+}
+
+func (x *UpdateGameServerGroupInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	if x.RoleArn != nil {
+		e.Key("RoleArn")
+		e.String(*x.RoleArn)
+	}
+	if x.InstanceDefinitions != nil {
+		e.Key("InstanceDefinitions")
+		writeInstanceDefinitions(e, x.InstanceDefinitions)
+	}
+	if x.GameServerProtectionPolicy != nil {
+		e.Key("GameServerProtectionPolicy")
+		e.String(*x.GameServerProtectionPolicy)
+	}
+	if x.BalancingStrategy != nil {
+		e.Key("BalancingStrategy")
+		e.String(*x.BalancingStrategy)
+	}
+	e.End()
+}
+
+func (x *UpdateGameServerGroupOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServerGroup != nil {
+		e.Key("GameServerGroup")
+		x.GameServerGroup.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateGameServerInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameServerGroupName")
+		e.String(x.GameServerGroupName)
+	}
+	{
+		e.Key("GameServerId")
+		e.String(x.GameServerId)
+	}
+	if x.GameServerData != nil {
+		e.Key("GameServerData")
+		e.String(*x.GameServerData)
+	}
+	if x.UtilizationStatus != nil {
+		e.Key("UtilizationStatus")
+		e.String(*x.UtilizationStatus)
+	}
+	if x.HealthCheck != nil {
+		e.Key("HealthCheck")
+		e.String(*x.HealthCheck)
+	}
+	e.End()
+}
+
+func (x *UpdateGameServerOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameServer != nil {
+		e.Key("GameServer")
+		x.GameServer.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateGameSessionInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameSessionId")
+		e.String(x.GameSessionId)
+	}
+	if x.MaximumPlayerSessionCount != nil {
+		e.Key("MaximumPlayerSessionCount")
+		e.Int(int64(*x.MaximumPlayerSessionCount))
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.PlayerSessionCreationPolicy != nil {
+		e.Key("PlayerSessionCreationPolicy")
+		e.String(*x.PlayerSessionCreationPolicy)
+	}
+	if x.ProtectionPolicy != nil {
+		e.Key("ProtectionPolicy")
+		e.String(*x.ProtectionPolicy)
+	}
+	if x.GameProperties != nil {
+		e.Key("GameProperties")
+		writeGamePropertyList(e, x.GameProperties)
+	}
+	e.End()
+}
+
+func (x *UpdateGameSessionOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSession != nil {
+		e.Key("GameSession")
+		x.GameSession.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateGameSessionQueueInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	if x.TimeoutInSeconds != nil {
+		e.Key("TimeoutInSeconds")
+		e.Int(int64(*x.TimeoutInSeconds))
+	}
+	if x.PlayerLatencyPolicies != nil {
+		e.Key("PlayerLatencyPolicies")
+		writePlayerLatencyPolicyList(e, x.PlayerLatencyPolicies)
+	}
+	if x.Destinations != nil {
+		e.Key("Destinations")
+		writeGameSessionQueueDestinationList(e, x.Destinations)
+	}
+	if x.FilterConfiguration != nil {
+		e.Key("FilterConfiguration")
+		x.FilterConfiguration.encode(e)
+	}
+	if x.PriorityConfiguration != nil {
+		e.Key("PriorityConfiguration")
+		x.PriorityConfiguration.encode(e)
+	}
+	if x.CustomEventData != nil {
+		e.Key("CustomEventData")
+		e.String(*x.CustomEventData)
+	}
+	if x.NotificationTarget != nil {
+		e.Key("NotificationTarget")
+		e.String(*x.NotificationTarget)
+	}
+	e.End()
+}
+
+func (x *UpdateGameSessionQueueOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSessionQueue != nil {
+		e.Key("GameSessionQueue")
+		x.GameSessionQueue.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateMatchmakingConfigurationInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("Name")
+		e.String(x.Name)
+	}
+	if x.Description != nil {
+		e.Key("Description")
+		e.String(*x.Description)
+	}
+	if x.GameSessionQueueArns != nil {
+		e.Key("GameSessionQueueArns")
+		writeStrings(e, x.GameSessionQueueArns)
+	}
+	if x.RequestTimeoutSeconds != nil {
+		e.Key("RequestTimeoutSeconds")
+		e.Int(int64(*x.RequestTimeoutSeconds))
+	}
+	if x.AcceptanceTimeoutSeconds != nil {
+		e.Key("AcceptanceTimeoutSeconds")
+		e.Int(int64(*x.AcceptanceTimeoutSeconds))
+	}
+	if x.AcceptanceRequired != nil {
+		e.Key("AcceptanceRequired")
+		e.Bool(*x.AcceptanceRequired)
+	}
+	if x.RuleSetName != nil {
+		e.Key("RuleSetName")
+		e.String(*x.RuleSetName)
+	}
+	if x.NotificationTarget != nil {
+		e.Key("NotificationTarget")
+		e.String(*x.NotificationTarget)
+	}
+	if x.AdditionalPlayerCount != nil {
+		e.Key("AdditionalPlayerCount")
+		e.Int(int64(*x.AdditionalPlayerCount))
+	}
+	if x.CustomEventData != nil {
+		e.Key("CustomEventData")
+		e.String(*x.CustomEventData)
+	}
+	if x.GameProperties != nil {
+		e.Key("GameProperties")
+		writeGamePropertyList(e, x.GameProperties)
+	}
+	if x.GameSessionData != nil {
+		e.Key("GameSessionData")
+		e.String(*x.GameSessionData)
+	}
+	if x.BackfillMode != nil {
+		e.Key("BackfillMode")
+		e.String(*x.BackfillMode)
+	}
+	if x.FlexMatchMode != nil {
+		e.Key("FlexMatchMode")
+		e.String(*x.FlexMatchMode)
+	}
+	e.End()
+}
+
+func (x *UpdateMatchmakingConfigurationOutput) encode(e Encoder) {
+	e.Object()
+	if x.Configuration != nil {
+		e.Key("Configuration")
+		x.Configuration.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateRuntimeConfigurationInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("FleetId")
+		e.String(x.FleetId)
+	}
+	if x.RuntimeConfiguration != nil {
+		e.Key("RuntimeConfiguration")
+		x.RuntimeConfiguration.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateRuntimeConfigurationOutput) encode(e Encoder) {
+	e.Object()
+	if x.RuntimeConfiguration != nil {
+		e.Key("RuntimeConfiguration")
+		x.RuntimeConfiguration.encode(e)
+	}
+	e.End()
+}
+
+func (x *UpdateScriptInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("ScriptId")
+		e.String(x.ScriptId)
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.Version != nil {
+		e.Key("Version")
+		e.String(*x.Version)
+	}
+	if x.StorageLocation != nil {
+		e.Key("StorageLocation")
+		x.StorageLocation.encode(e)
+	}
+	if x.ZipFile != nil {
+		e.Key("ZipFile")
+		e.Blob(x.ZipFile)
+	}
+	e.End()
+}
+
+func (x *UpdateScriptOutput) encode(e Encoder) {
+	e.Object()
+	if x.Script != nil {
+		e.Key("Script")
+		x.Script.encode(e)
+	}
+	e.End()
+}
+
+func (x *ValidateMatchmakingRuleSetInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("RuleSetBody")
+		e.String(x.RuleSetBody)
+	}
+	e.End()
+}
+
+func (x *ValidateMatchmakingRuleSetOutput) encode(e Encoder) {
+	e.Object()
+	if x.Valid != nil {
+		e.Key("Valid")
+		e.Bool(*x.Valid)
+	}
+	e.End()
+}
+
+func (x *VpcPeeringAuthorization) encode(e Encoder) {
+	e.Object()
+	if x.GameLiftAwsAccountId != nil {
+		e.Key("GameLiftAwsAccountId")
+		e.String(*x.GameLiftAwsAccountId)
+	}
+	if x.PeerVpcAwsAccountId != nil {
+		e.Key("PeerVpcAwsAccountId")
+		e.String(*x.PeerVpcAwsAccountId)
+	}
+	if x.PeerVpcId != nil {
+		e.Key("PeerVpcId")
+		e.String(*x.PeerVpcId)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if !x.ExpirationTime.IsZero() {
+		e.Key("ExpirationTime")
+		e.Time(x.ExpirationTime)
+	}
+	e.End()
+}
+
+func (x *VpcPeeringConnection) encode(e Encoder) {
+	e.Object()
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.FleetArn != nil {
+		e.Key("FleetArn")
+		e.String(*x.FleetArn)
+	}
+	if x.IpV4CidrBlock != nil {
+		e.Key("IpV4CidrBlock")
+		e.String(*x.IpV4CidrBlock)
+	}
+	if x.VpcPeeringConnectionId != nil {
+		e.Key("VpcPeeringConnectionId")
+		e.String(*x.VpcPeeringConnectionId)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		x.Status.encode(e)
+	}
+	if x.PeerVpcId != nil {
+		e.Key("PeerVpcId")
+		e.String(*x.PeerVpcId)
+	}
+	if x.GameLiftVpcId != nil {
+		e.Key("GameLiftVpcId")
+		e.String(*x.GameLiftVpcId)
+	}
+	e.End()
+}
+
+func (x *VpcPeeringConnectionStatus) encode(e Encoder) {
+	e.Object()
+	if x.Code != nil {
+		e.Key("Code")
+		e.String(*x.Code)
+	}
+	if x.Message != nil {
+		e.Key("Message")
+		e.String(*x.Message)
+	}
+	e.End()
+}
+
+func writeAliasList(e Encoder, v []Alias) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeBuildList(e Encoder, v []Build) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeComputeList(e Encoder, v []Compute) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeContainerAttributes(e Encoder, v []ContainerAttribute) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeContainerDependencyList(e Encoder, v []ContainerDependency) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeContainerEnvironmentList(e Encoder, v []ContainerEnvironment) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeContainerFleetList(e Encoder, v []ContainerFleet) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeContainerFleetLocationAttributesList(e Encoder, v []ContainerFleetLocationAttributes) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeContainerGroupDefinitionList(e Encoder, v []ContainerGroupDefinition) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeContainerGroupPortMappingList(e Encoder, v []ContainerGroupPortMapping) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeContainerIdentifierList(e Encoder, v []ContainerIdentifier) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeContainerMountPointList(e Encoder, v []ContainerMountPoint) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeContainerPortMappingList(e Encoder, v []ContainerPortMapping) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeContainerPortRangeList(e Encoder, v []ContainerPortRange) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeDesiredPlayerSessionList(e Encoder, v []DesiredPlayerSession) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeEC2InstanceLimitList(e Encoder, v []EC2InstanceLimit) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeEventList(e Encoder, v []Event) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeFleetAttributesList(e Encoder, v []FleetAttributes) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeFleetCapacityList(e Encoder, v []FleetCapacity) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeFleetDeployments(e Encoder, v []FleetDeployment) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeFleetUtilizationList(e Encoder, v []FleetUtilization) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeGamePropertyList(e Encoder, v []GameProperty) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeGameServerGroups(e Encoder, v []GameServerGroup) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeGameServerInstances(e Encoder, v []GameServerInstance) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeGameServers(e Encoder, v []GameServer) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeGameSessionDetailList(e Encoder, v []GameSessionDetail) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeGameSessionList(e Encoder, v []GameSession) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeGameSessionQueueDestinationList(e Encoder, v []GameSessionQueueDestination) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeGameSessionQueueList(e Encoder, v []GameSessionQueue) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeInstanceDefinitions(e Encoder, v []InstanceDefinition) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeInstanceList(e Encoder, v []Instance) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeIpPermissionsList(e Encoder, v []IpPermission) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeLatencyMap(e Encoder, v map[string]int) {
+	writeMap(e, v, func(e Encoder, v int) {
+		e.Int(int64(v))
+	})
+}
+
+func writeLocationAttributesList(e Encoder, v []LocationAttributes) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeLocationConfigurationList(e Encoder, v []LocationConfiguration) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeLocationModelList(e Encoder, v []LocationModel) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeLocationStateList(e Encoder, v []LocationState) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeLocationalDeployments(e Encoder, v map[string]LocationalDeployment) {
+	writeMap(e, v, func(e Encoder, v LocationalDeployment) {
+		v.encode(e)
+	})
+}
+
+func writeLogLineList(e Encoder, v []LogLine) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeMatchedPlayerSessionList(e Encoder, v []MatchedPlayerSession) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeMatchmakingConfigurationList(e Encoder, v []MatchmakingConfiguration) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeMatchmakingRuleSetList(e Encoder, v []MatchmakingRuleSet) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeMatchmakingTicketList(e Encoder, v []MatchmakingTicket) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writePlacedPlayerSessionList(e Encoder, v []PlacedPlayerSession) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writePlayerAttributeMap(e Encoder, v map[string]AttributeValue) {
+	writeMap(e, v, func(e Encoder, v AttributeValue) {
+		v.encode(e)
+	})
+}
+
+func writePlayerAttributeStringDoubleMap(e Encoder, v map[string]float64) {
+	writeMap(e, v, func(e Encoder, v float64) {
+		e.Float(v)
+	})
+}
+
+func writePlayerConnectionDetailList(e Encoder, v []PlayerConnectionDetail) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writePlayerConnectionEndpointList(e Encoder, v []PlayerConnectionEndpoint) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writePlayerDataMap(e Encoder, v map[string]string) {
+	writeMap(e, v, func(e Encoder, v string) {
+		e.String(v)
+	})
+}
+
+func writePlayerLatencyList(e Encoder, v []PlayerLatency) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writePlayerLatencyPolicyList(e Encoder, v []PlayerLatencyPolicy) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writePlayerList(e Encoder, v []Player) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writePlayerSessionList(e Encoder, v []PlayerSession) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeScalingPolicyList(e Encoder, v []ScalingPolicy) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeScriptList(e Encoder, v []Script) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeServerProcessList(e Encoder, v []ServerProcess) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeSupportContainerDefinitionInputList(e Encoder, v []SupportContainerDefinitionInput) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeSupportContainerDefinitionList(e Encoder, v []SupportContainerDefinition) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeTagList(e Encoder, v []Tag) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeVpcPeeringAuthorizationList(e Encoder, v []VpcPeeringAuthorization) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeVpcPeeringConnectionList(e Encoder, v []VpcPeeringConnection) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}

@@ -1,7 +1,0 @@
-package api
-
-type (
-	reader  struct{}
-	checker struct{}
-	Encoder interface{}
-)
