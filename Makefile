@@ -1,0 +1,36 @@
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
+
+build: ## build bin/chairlift and the example game
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/chairlift ./cmd/chairlift
+	$(GO) build -trimpath -o bin/arena ./examples/arena
+	$(GO) build -trimpath -o bin/arena-bot ./examples/arena/bot
+
+demo: build ## build, then watch bots play on game servers that Chairlift starts
+	./bin/chairlift demo
+
+test: ## everything that decides whether a change is right
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	@$(MAKE) --no-print-directory gen-check
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+	GOOS=windows GOARCH=amd64 $(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) build ./...
+	GOOS=windows GOARCH=amd64 $(GO) build ./...
+	@mkdir -p bin && $(GO) build -o bin/testreport ./internal/tidy/testreport
+	$(GO) test -race -timeout 15m -json ./... | ./bin/testreport
+
+gen: ## write generated code anew
+	$(GO) generate ./...
+
+gen-check: ## fail if generated code is not what the generator writes
+	@before=$$(mktemp -d) && trap 'rm -rf "$$before"' EXIT && cp -r api "$$before" && $(GO) generate ./... && diff -rq "$$before/api" api || \
+		{ echo "generated code differs: run 'make gen' and commit the result"; exit 1; }
+
+bench: ## run the benchmarks that docs/performance.md records
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: help build demo test gen gen-check bench
