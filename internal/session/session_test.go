@@ -1,0 +1,293 @@
+package session
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+)
+
+var rewrite = flag.Bool("rewrite", false, "accept what the code does as what it should do")
+
+var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+const (
+	sid = lift.GameSessionID("arn:aws:gamelift:us-west-2::gamesession/fleet-1/one")
+	pid = lift.ProcessID("p1")
+)
+
+func process(state lift.ProcessState) lift.Process {
+	return lift.Process{ID: pid, InstanceID: "i-1", FleetID: "fleet-1", State: state, Port: 7777, Address: "10.0.0.1"}
+}
+
+func hosting(status lift.GameSessionStatus, players ...lift.PlayerSession) State {
+	p := process(lift.ProcessHosting)
+	p.SessionID = sid
+	s := &lift.GameSession{
+		ID: sid, FleetID: "fleet-1", ProcessID: pid, InstanceID: "i-1", Status: status, MaxPlayers: 2, Policy: lift.AcceptAll,
+		CreatedAt: t0, ActivateBy: t0.Add(300 * time.Second),
+	}
+	for _, pl := range players {
+		if pl.Status.Live() {
+			s.PlayerCount++
+		}
+	}
+	return State{Process: p, Session: s, Players: players}
+}
+
+func player(id string, status lift.PlayerSessionStatus) lift.PlayerSession {
+	p := lift.PlayerSession{ID: lift.PlayerSessionID(id), PlayerID: "player-" + id, GameSessionID: sid, Status: status}
+	if status == lift.PlayerReserved {
+		p.ReservedUntil = t0.Add(Reservation)
+	}
+	return p
+}
+
+// TestMoves walks every state and trigger and writes what happens: the golden
+// file is the diagram of a process' life.
+func TestMoves(t *testing.T) {
+	states := []lift.ProcessState{lift.ProcessInitializing, lift.ProcessActivating, lift.ProcessIdle, lift.ProcessHosting, lift.ProcessUsed, lift.ProcessTerminating, lift.ProcessGone}
+	triggers := []trigger{onConnected, onReady, onReserved, onTerminated, onEnding, onExited}
+	var b strings.Builder
+	for _, s := range states {
+		for _, tr := range triggers {
+			p := process(s)
+			after := "refused"
+			if move(&p, tr) == nil {
+				after = string(p.State)
+			} else if p.State != s {
+				t.Errorf("%s in %s was refused and still moved the process to %s", tr, s, p.State)
+			}
+			fmt.Fprintf(&b, "%-13s %-17s → %s\n", s, tr, after)
+		}
+	}
+	golden(t, "testdata/moves.txt", b.String())
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *rewrite {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs; if the change is meant, run go test -rewrite\n%s", file, diff)
+	}
+}
+
+func TestApply(t *testing.T) {
+	now := t0.Add(10 * time.Second)
+	cases := []struct {
+		name  string
+		state State
+		event lift.Event
+		want  func(*State) // what differs afterwards
+		err   lift.Kind
+	}{
+		{
+			name: "a process that is ready is idle with its port", state: State{Process: process(lift.ProcessActivating)},
+			event: lift.Event{ProcessReady: &lift.ProcessReady{ProcessID: pid, Port: 7000, LogPaths: []string{"logs"}}},
+			want: func(s *State) {
+				s.Process.State, s.Process.Port, s.Process.LogPaths = lift.ProcessIdle, 7000, []string{"logs"}
+			},
+		},
+		{
+			name: "ready while hosting is a conflict", state: hosting(lift.SessionActive),
+			event: lift.Event{ProcessReady: &lift.ProcessReady{ProcessID: pid, Port: 7000}}, err: lift.Conflict,
+		},
+		{
+			name: "ready again after the session ended", state: hosting(lift.SessionTerminated),
+			event: lift.Event{ProcessReady: &lift.ProcessReady{ProcessID: pid, Port: 7000}},
+			want:  func(s *State) { s.Process.State, s.Process.Port = lift.ProcessIdle, 7000 },
+		},
+		{
+			name: "activate", state: hosting(lift.SessionActivating),
+			event: lift.Event{ActivateSession: &lift.ActivateSession{ProcessID: pid, SessionID: sid}},
+			want:  func(s *State) { s.Session.Status = lift.SessionActive },
+		},
+		{
+			name: "activate twice is the same as once", state: hosting(lift.SessionActive),
+			event: lift.Event{ActivateSession: &lift.ActivateSession{ProcessID: pid, SessionID: sid}}, want: func(*State) {},
+		},
+		{
+			name: "activate a session of somebody else", state: hosting(lift.SessionActivating),
+			event: lift.Event{ActivateSession: &lift.ActivateSession{ProcessID: pid, SessionID: "other"}}, err: lift.Unauthorized,
+		},
+		{
+			name: "activate too late", state: hosting(lift.SessionTerminated),
+			event: lift.Event{ActivateSession: &lift.ActivateSession{ProcessID: pid, SessionID: sid}}, err: lift.NotFound,
+		},
+		{
+			name: "accept", state: hosting(lift.SessionActive, player("a", lift.PlayerReserved)),
+			event: lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: pid, SessionID: sid, PlayerID: "a"}},
+			want:  func(s *State) { s.Players[0].Status, s.Players[0].ReservedUntil = lift.PlayerActive, time.Time{} },
+		},
+		{
+			name: "accept twice", state: hosting(lift.SessionActive, player("a", lift.PlayerActive)),
+			event: lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: pid, SessionID: sid, PlayerID: "a"}}, err: lift.Conflict,
+		},
+		{
+			name: "accept a stranger", state: hosting(lift.SessionActive),
+			event: lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: pid, SessionID: sid, PlayerID: "x"}}, err: lift.NotFound,
+		},
+		{
+			name: "accept a player of another session",
+			state: func() State {
+				p := player("a", lift.PlayerReserved)
+				p.GameSessionID = "other"
+				return hosting(lift.SessionActive, p)
+			}(),
+			event: lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: pid, SessionID: sid, PlayerID: "a"}}, err: lift.NotFound,
+		},
+		{
+			name: "remove frees the slot", state: hosting(lift.SessionActive, player("a", lift.PlayerActive)),
+			event: lift.Event{RemovePlayer: &lift.RemovePlayer{ProcessID: pid, SessionID: sid, PlayerID: "a"}},
+			want: func(s *State) {
+				s.Session.PlayerCount = 0
+				s.Players[0].Status, s.Players[0].EndedAt, s.Players[0].KeepUntil = lift.PlayerCompleted, now, now.Add(Retention)
+			},
+		},
+		{
+			name: "remove who never came", state: hosting(lift.SessionActive, player("a", lift.PlayerReserved)),
+			event: lift.Event{RemovePlayer: &lift.RemovePlayer{ProcessID: pid, SessionID: sid, PlayerID: "a"}}, err: lift.Conflict,
+		},
+		{
+			name: "close for new players", state: hosting(lift.SessionActive),
+			event: lift.Event{PlayerPolicy: &lift.SetPlayerPolicy{ProcessID: pid, SessionID: sid, Policy: lift.DenyAll}},
+			want:  func(s *State) { s.Session.Policy = lift.DenyAll },
+		},
+		{
+			name: "a policy that does not exist", state: hosting(lift.SessionActive),
+			event: lift.Event{PlayerPolicy: &lift.SetPlayerPolicy{ProcessID: pid, SessionID: sid, Policy: "SOME"}}, err: lift.InvalidRequest,
+		},
+		{
+			name: "an exit ends the session and its players", state: hosting(lift.SessionActive, player("a", lift.PlayerActive), player("b", lift.PlayerReserved)),
+			event: lift.Event{ProcessExited: &lift.ProcessExited{ProcessID: pid, Message: "exit code 1"}},
+			want: func(s *State) {
+				s.Process.State, s.Process.EndedAt, s.Process.Exit = lift.ProcessGone, now, "exit code 1"
+				s.Session.Status, s.Session.EndedAt, s.Session.KeepUntil, s.Session.PlayerCount = lift.SessionTerminated, now, now.Add(Retention), 0
+				for i, as := range []lift.PlayerSessionStatus{lift.PlayerCompleted, lift.PlayerTimedOut} {
+					p := &s.Players[i]
+					p.Status, p.ReservedUntil, p.EndedAt, p.KeepUntil = as, time.Time{}, now, now.Add(Retention)
+				}
+			},
+		},
+		{
+			name: "a process exits once", state: State{Process: process(lift.ProcessGone)},
+			event: lift.Event{ProcessExited: &lift.ProcessExited{ProcessID: pid}}, err: lift.Conflict,
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			before := c.state.clone()
+			got, _, err := Apply(now, c.state, c.event)
+			if diff := cmp.Diff(before, c.state); diff != "" {
+				t.Errorf("the state handed in was changed:\n%s", diff)
+			}
+			if c.err != "" {
+				le, ok := errors.AsType[*lift.Error](err)
+				if !ok || le.Kind != c.err {
+					t.Fatalf("got error %v, want one of kind %s", err, c.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := before
+			c.want(&want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestAnExpiredReservationIsNotAccepted(t *testing.T) {
+	st := hosting(lift.SessionActive, player("a", lift.PlayerReserved))
+	ev := lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: pid, PlayerID: "a"}}
+	if _, _, err := Apply(t0.Add(Reservation-time.Microsecond), st, ev); err != nil {
+		t.Errorf("just in time: %v", err)
+	}
+	if _, _, err := Apply(t0.Add(Reservation), st, ev); err == nil {
+		t.Error("accepted at the moment the reservation ended")
+	}
+}
+
+func TestAdmit(t *testing.T) {
+	s := *hosting(lift.SessionActive, player("a", lift.PlayerActive)).Session
+	got, players, err := Admit(t0, s, []Seat{{ID: "psess-b", PlayerID: "b", Data: "d"}})
+	if err != nil || got.PlayerCount != 2 || len(players) != 1 {
+		t.Fatalf("got %+v, %v, %v", got, players, err)
+	}
+	if p := players[0]; p.Status != lift.PlayerReserved || !p.ReservedUntil.Equal(t0.Add(60*time.Second)) || p.Data != "d" {
+		t.Errorf("got %+v", p)
+	}
+	for name, c := range map[string]struct {
+		change func(*lift.GameSession)
+		seats  int
+		kind   lift.Kind
+	}{
+		"one too many: nobody comes in": {func(*lift.GameSession) {}, 2, lift.GameSessionFull},
+		"lowered below the count":       {func(s *lift.GameSession) { s.MaxPlayers = 0 }, 1, lift.GameSessionFull},
+		"closed":                        {func(s *lift.GameSession) { s.Policy = lift.DenyAll }, 1, lift.InvalidGameSessionStatus},
+		"not active yet":                {func(s *lift.GameSession) { s.Status = lift.SessionActivating }, 1, lift.InvalidGameSessionStatus},
+		"ended":                         {func(s *lift.GameSession) { s.Status = lift.SessionTerminated }, 1, lift.InvalidGameSessionStatus},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := s
+			c.change(&s)
+			after, players, err := Admit(t0, s, make([]Seat, c.seats))
+			le, ok := errors.AsType[*lift.Error](err)
+			if !ok || le.Kind != c.kind || players != nil || after.PlayerCount != s.PlayerCount {
+				t.Errorf("got %+v, %v, %v", after, players, err)
+			}
+		})
+	}
+}
+
+func TestActivationMissed(t *testing.T) {
+	st := hosting(lift.SessionActivating)
+	if _, _, n := ActivationMissed(t0.Add(299*time.Second), st); n != nil {
+		t.Fatal("ended before its time")
+	}
+	got, effects, n := ActivationMissed(t0.Add(300*time.Second), st)
+	if n == nil || n.Code != lift.SessionActivationTimeout || got.Session.Status != lift.SessionTerminated || got.Process.State != lift.ProcessTerminating {
+		t.Fatalf("got %+v %+v", got, n)
+	}
+	if len(effects) != 1 || effects[0].TerminateProcess == nil || effects[0].To != lift.ToAgent("i-1") {
+		t.Errorf("got effects %+v", effects)
+	}
+	if _, _, n := ActivationMissed(t0.Add(time.Hour), hosting(lift.SessionActive)); n != nil {
+		t.Error("an ACTIVE session missed its activation")
+	}
+}
+
+func TestCreated(t *testing.T) {
+	limit := lift.CreatorLimit{Sessions: 2, Minutes: 10}
+	c := lift.Creator{FleetID: "f", CreatorID: "c"}
+	var err error
+	for i, at := range []time.Duration{0, time.Minute} {
+		if c, err = Created(t0.Add(at), limit, c); err != nil {
+			t.Fatalf("creation %d: %v", i, err)
+		}
+	}
+	if _, err = Created(t0.Add(9*time.Minute), limit, c); err == nil {
+		t.Fatal("the third within ten minutes was allowed")
+	}
+	if c, err = Created(t0.Add(10*time.Minute), limit, c); err != nil || len(c.Times) != 2 {
+		t.Fatalf("after the first left the window: %v %v", c.Times, err)
+	}
+}
