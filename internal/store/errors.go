@@ -1,6 +1,20 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
+
+// A ConflictError names a row that was not as a transaction took it to be. It
+// wraps ErrConflict.
+type ConflictError struct{ Kind, ID string }
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("store: %s %q exists already or was changed by others: read it in the transaction that writes it (%v)", e.Kind, e.ID, ErrConflict)
+}
+
+// Unwrap returns ErrConflict.
+func (e *ConflictError) Unwrap() error { return ErrConflict }
 
 // Errors that a Store wraps, so that errors.Is finds them under a message that
 // says what to do.

@@ -54,23 +54,24 @@ func (s *Store) View(ctx context.Context, f func(store.Tx) error) error {
 }
 
 // Update is store.Store.Update.
-func (s *Store) Update(ctx context.Context, f func(store.Tx) error) error {
-	for range store.Attempts - 1 {
-		if err := s.update(ctx, f); !isConflict(err) {
-			return err
+func (s *Store) Update(ctx context.Context, f func(store.Tx) error) (err error) {
+	for range store.Attempts {
+		conflict := false
+		if conflict, err = s.update(ctx, f); !conflict {
+			break
 		}
 	}
-	return s.update(ctx, f)
+	return err
 }
 
-func (s *Store) update(ctx context.Context, f func(store.Tx) error) error {
+func (s *Store) update(ctx context.Context, f func(store.Tx) error) (conflict bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return err
+		return false, err
 	}
 	if s.closed {
-		return fmt.Errorf("store: %w", store.ErrClosed)
+		return false, fmt.Errorf("store: %w", store.ErrClosed)
 	}
 	t := &tx{store: s, ctx: context.Background()}
 	kept := false
@@ -81,16 +82,16 @@ func (s *Store) update(ctx context.Context, f func(store.Tx) error) error {
 		}
 	}()
 	if err := f(t); err != nil {
-		return err
+		return false, err
 	}
 	if t.conflict != nil {
-		return t.conflict
+		return true, t.conflict
 	}
 	kept = true
 	if len(t.undo) > 0 {
 		s.Wake()
 	}
-	return nil
+	return false, nil
 }
 
 // Close is store.Store.Close.

@@ -16,7 +16,7 @@ type tx struct {
 	done     bool
 	seen     map[key]bool // rows read, or written, by this transaction
 	undo     []change
-	conflict *conflictError
+	conflict error // of a write, once the closure has returned nil
 }
 
 type key struct{ kind, id string }
@@ -26,21 +26,6 @@ type change struct {
 	table *table
 	id    string
 	old   *store.Row
-}
-
-// A conflictError is this store's own refusal, to be told apart from an error
-// of a closure that wraps ErrConflict too.
-type conflictError struct{ kind, id string }
-
-func (e *conflictError) Error() string {
-	return fmt.Sprintf("store: %s %q exists already, read it before writing it: %v", e.kind, e.id, store.ErrConflict)
-}
-
-func (e *conflictError) Unwrap() error { return store.ErrConflict }
-
-func isConflict(err error) bool {
-	_, ok := err.(*conflictError)
-	return ok
 }
 
 func (t *tx) table(kind string) (*table, error) {
@@ -104,7 +89,7 @@ func (t *tx) Put(kind string, r store.Row) error {
 		return err
 	}
 	if tb.rows[r.ID] != nil && !t.seen[key{kind, r.ID}] && t.conflict == nil {
-		t.conflict = &conflictError{kind, r.ID}
+		t.conflict = &store.ConflictError{Kind: kind, ID: r.ID}
 	}
 	t.see(kind, r.ID)
 	t.write(tb, r.ID, &r)

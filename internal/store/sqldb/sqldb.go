@@ -1,0 +1,128 @@
+// Package sqldb is a store.Store in a SQL database: SQLite in a file.
+//
+// One goroutine writes. It lets the transactions that wait run one after the
+// other over a partial image of the database in memory, writes what they have
+// changed in a few statements, and commits once for all of them: an fsync and
+// the cost of a statement are shared by everybody who came meanwhile. Readers
+// have connections and snapshots of their own and see committed data only.
+//
+// Each kind has a table, doc_<kind>, with a column by_<index> for each of its
+// indexes, so that people can look into a database with the tools they have.
+// The package must not know what is in a document.
+//
+//	s, err := sqldb.OpenSQLite(filepath.Join(dir, "chairlift.db"), sqldb.Options{Kinds: kinds})
+package sqldb
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+// Options say what a store holds and what it may use.
+type Options struct {
+	Kinds []store.Kind
+	// CacheBytes bounds the memory for rows that the writer keeps at hand;
+	// 0 is 8 MiB.
+	CacheBytes int
+	// Views is how many View calls can read at a time, each on a connection;
+	// 0 is one for each processor, at least 2 and at most 4.
+	Views int
+}
+
+// Store keeps documents in a SQL database.
+type Store struct {
+	store.Watchers
+
+	tables map[string]*table
+	writer *writer
+	pool   *pool
+	unlock func() error
+
+	mu     sync.RWMutex // guards closed; held for reading while a view runs
+	closed bool
+}
+
+// open readies a database that nobody else writes to. It takes over unlock.
+func open(d *dialect, o Options, unlock func() error) (_ *Store, err error) {
+	defer func() {
+		if err != nil {
+			unlock()
+		}
+	}()
+	schema, err := store.NewSchema(o.Kinds)
+	if err != nil {
+		return nil, err
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 8 << 20
+	}
+	if o.Views == 0 {
+		o.Views = min(max(runtime.GOMAXPROCS(0), 2), 4)
+	}
+	s := &Store{tables: map[string]*table{}, pool: newPool(d, o.Views), unlock: unlock}
+	for name, kind := range schema {
+		s.tables[name] = newTable(kind, d)
+	}
+	c, err := connect(d, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(c, s.tables); err != nil {
+		c.close()
+		return nil, err
+	}
+	s.writer = newWriter(d, s.tables, o.CacheBytes, s.Wake)
+	s.writer.conn = c
+	go s.writer.run()
+	return s, nil
+}
+
+// View is store.Store.View.
+func (s *Store) View(ctx context.Context, f func(store.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return errClosed()
+	}
+	return s.pool.with(ctx, func(c *conn) error {
+		v := &view{ctx: ctx, conn: c, tables: s.tables}
+		defer func() { v.done = true }()
+		return f(v)
+	})
+}
+
+// Update is store.Store.Update.
+func (s *Store) Update(ctx context.Context, f func(store.Tx) error) error {
+	return s.writer.update(ctx, f)
+}
+
+// Close is store.Store.Close.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	close(s.writer.stop)
+	<-s.writer.stopped
+	s.CloseAll()
+	err := s.pool.close()
+	if c := s.writer.conn; c != nil {
+		// The last connection to close moves the log into the database.
+		if e := c.close(); e != nil {
+			err = e
+		}
+	}
+	if e := s.unlock(); e != nil && err == nil {
+		err = fmt.Errorf("store: %w", e)
+	}
+	return err
+}

@@ -1,0 +1,292 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+const (
+	queueMax     = 4096 // transactions that wait; more wait to be let in
+	groupMax     = 256  // transactions that share a commit
+	groupRowsMax = 4096 // changed rows after which a group takes no more
+)
+
+// A writer is the one goroutine that changes the database. It takes what
+// waits, lets each transaction run in turn, and commits them together.
+//
+// A closure runs on its caller's own goroutine: the writer hands it the turn
+// and waits. So a panic, or the end of that goroutine, happens where it
+// belongs, and costs the group nothing.
+type writer struct {
+	dialect *dialect
+	images  map[string]*image
+	order   []*image // by name
+	cache   *cache
+	wake    func() // after each commit that changed something
+
+	queue   chan *request
+	ran     chan struct{} // a closure has had its turn
+	stop    chan struct{} // closed to end run
+	stopped chan struct{} // closed when run has ended
+
+	conn  *conn
+	began bool // a transaction is open on conn
+	texts map[textRef]string
+	args  []driver.Value // reused
+}
+
+// A request is one call of Update.
+type request struct {
+	f       func(store.Tx) error
+	started atomic.Bool   // by whoever sets it: the writer, or the caller who leaves
+	turn    chan *tx      // the closure is to run
+	done    chan error    // the outcome
+	ran     chan struct{} // the writer's
+	err     error         // of the closure, later of the commit
+	left    bool          // the closure did not return: its caller is gone
+}
+
+// update is Store.Update.
+func (w *writer) update(ctx context.Context, f func(store.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r := &request{f: f, turn: make(chan *tx, 1), done: make(chan error, 1), ran: w.ran}
+	select {
+	case <-w.stop:
+		return errClosed()
+	default:
+	}
+	canceled, stopped := ctx.Done(), w.stopped
+	select {
+	case w.queue <- r:
+	case <-canceled:
+		return ctx.Err()
+	case <-stopped:
+		return errClosed()
+	}
+	for {
+		select {
+		case t := <-r.turn:
+			r.run(t)
+		case err := <-r.done:
+			return err
+		case <-canceled:
+			if r.started.CompareAndSwap(false, true) {
+				return ctx.Err()
+			}
+			canceled = nil
+		case <-stopped:
+			if r.started.CompareAndSwap(false, true) {
+				return errClosed()
+			}
+			stopped = nil
+		}
+	}
+}
+
+// run gives the closure its turn, on its caller's goroutine.
+func (r *request) run(t *tx) {
+	r.left = true
+	defer func() { r.ran <- struct{}{} }()
+	r.err = r.f(t)
+	r.left = false
+}
+
+// run works until stop is closed. What waits then is not started.
+func (w *writer) run() {
+	defer close(w.stopped)
+	group := make([]*request, 0, groupMax)
+	for {
+		select {
+		case <-w.stop:
+			return
+		default:
+		}
+		select {
+		case <-w.stop:
+			return
+		case r := <-w.queue:
+			group = w.commit(r, group[:0])
+			clear(group)
+		}
+	}
+}
+
+// commit makes one commit of first and of what waits behind it.
+func (w *writer) commit(first *request, group []*request) []*request {
+	// Those whom the last commit has just answered get to ask again.
+	runtime.Gosched()
+
+	group = append(group, first)
+	conflict := false
+	for i := 0; i < len(group); i++ {
+		if !group[i].started.CompareAndSwap(false, true) {
+			group[i].left = true
+		} else if err := w.turn(group[i], false); err != nil {
+			conflict = true
+			break
+		}
+		if len(group) < groupMax && w.pendingRows() < groupRowsMax {
+			select {
+			case r := <-w.queue:
+				group = append(group, r)
+			default:
+			}
+		}
+	}
+	var err error
+	changed := w.pendingRows() > 0
+	if !conflict {
+		err = w.flush()
+		_, conflict = errors.AsType[*store.ConflictError](err)
+	}
+	if conflict {
+		// Somebody added a row that exists. Once more, and everybody looks
+		// before he adds, so that it hits the one whose fault it is.
+		w.abort()
+		for _, r := range group {
+			if !r.started.Load() {
+				if !r.started.CompareAndSwap(false, true) {
+					r.left = true
+				}
+			}
+			if r.left {
+				continue
+			}
+			for range store.Attempts - 1 {
+				if err = w.turn(r, true); err == nil || r.left {
+					break
+				}
+			}
+			if err != nil {
+				r.err = err
+			}
+		}
+		changed = w.pendingRows() > 0
+		err = w.flush()
+	}
+	if err != nil {
+		w.abort()
+	}
+	for _, r := range group {
+		if r.left {
+			continue
+		}
+		if err != nil {
+			r.err = fmt.Errorf("store: nothing of the transaction was kept: %w", err)
+		}
+		r.done <- r.err
+	}
+	if err == nil && changed {
+		w.wake()
+	}
+	return group
+}
+
+// turn runs one closure and makes its writes part of the group, if it returned
+// nil. It returns a conflict with what the group or the database holds; with
+// verify it looks for every new row.
+func (w *writer) turn(r *request, verify bool) error {
+	t := &tx{writer: w}
+	r.turn <- t
+	<-w.ran
+	t.done = true
+	if r.left || r.err != nil {
+		return nil
+	}
+	return t.apply(verify)
+}
+
+func (w *writer) pendingRows() (n int) {
+	for _, m := range w.order {
+		n += len(m.pending)
+	}
+	return n
+}
+
+// begun returns the connection with a transaction open on it.
+func (w *writer) begun() (*conn, error) {
+	if w.began {
+		return w.conn, nil
+	}
+	if w.conn == nil {
+		c, err := connect(w.dialect, false)
+		if err != nil {
+			return nil, err
+		}
+		w.conn = c
+	}
+	if _, err := w.conn.exec(w.dialect.begin); err != nil {
+		return nil, err
+	}
+	w.began = true
+	return w.conn, nil
+}
+
+// flush writes what is pending and commits.
+func (w *writer) flush() error {
+	if !w.began && w.pendingRows() == 0 {
+		return nil
+	}
+	c, err := w.begun()
+	if err != nil {
+		return err
+	}
+	for _, m := range w.order {
+		if len(m.pending) > 0 {
+			if err := m.flush(c); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := c.exec("COMMIT"); err != nil {
+		return err
+	}
+	w.began = false
+	for _, m := range w.order {
+		m.settle()
+	}
+	return nil
+}
+
+// abort drops the group's work and all that was concluded from it.
+func (w *writer) abort() {
+	if w.began {
+		if _, err := w.conn.exec("ROLLBACK"); err != nil {
+			// Whatever state this connection is in, the next one is not.
+			w.conn.close()
+			w.conn = nil
+		}
+		w.began = false
+	}
+	for _, m := range w.order {
+		m.forget()
+	}
+	w.cache.clear()
+}
+
+func newWriter(d *dialect, tables map[string]*table, cacheBytes int, wake func()) *writer {
+	w := &writer{
+		dialect: d, cache: newCache(cacheBytes), wake: wake,
+		images: map[string]*image{}, texts: map[textRef]string{},
+		queue: make(chan *request, queueMax), ran: make(chan struct{}, 1),
+		stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	for _, name := range slices.Sorted(maps.Keys(tables)) {
+		m := newImage(tables[name], w)
+		w.images[name] = m
+		w.order = append(w.order, m)
+	}
+	return w
+}
+
+func errClosed() error { return fmt.Errorf("store: %w", store.ErrClosed) }
