@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// Store keeps files by key. A key is any text of 1 to 1,024 bytes, slashes and
+// Store keeps files by key. A key is any text of 1 to 1,088 bytes, slashes and
 // dots without meaning. Putting to a key again replaces its file; readers that
 // have it open may keep it or see their reads fail, never mixed content.
 type Store interface {
@@ -80,7 +80,7 @@ type File interface {
 }
 
 const (
-	KeyMaxBytes = 1024   // S3's own limit
+	KeyMaxBytes = 1088   // S3's own limits for a bucket, a slash and a key
 	PartsMax    = 10_000 // S3's own limit
 )
 
@@ -88,7 +88,7 @@ var (
 	ErrNotFound = errors.New("no such file")
 	ErrNoUpload = errors.New("no such upload: it was completed, aborted or never begun")
 	ErrNoPart   = errors.New("a named part has not arrived")
-	ErrBadKey   = errors.New("a key has 1 to 1024 bytes of text")
+	ErrBadKey   = errors.New("a key has 1 to 1088 bytes of text")
 	ErrBadPart  = errors.New("part numbers go from 1 to 10000, in rising order")
 )
 

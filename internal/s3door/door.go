@@ -1,0 +1,230 @@
+// Package s3door speaks as much of S3 as the clients of GameLift need: they
+// upload builds and scripts and fetch logs with it. Behind it stands a
+// blob.Store; a finished upload is told to Uploads.
+//
+//	door := s3door.New(s3door.Options{Auth: …, Files: files, Uploads: …})
+//	http.Serve(listener, door) // or where the router finds a scope of s3
+//
+// It does PutObject, uploads in parts, HeadObject and GetObject with ranges, by
+// signed and presigned requests, in path and virtual host style. It knows no
+// builds: which keys may be written, and when no more, Uploads says. It lists
+// nothing and deletes nothing; the API does that.
+//
+// Bodies go to the disk as they come: no call holds more than a few buffers.
+//
+// Why not a library: rclone/gofakes3 v0.0.12 skips chunk signatures and
+// trailing checksums unread, knows key pairs and not who may write which key,
+// and forgets uploads in parts when the process ends. What is left of it under
+// these needs is the routing.
+package s3door
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/chairlift-games/chairlift/internal/blob"
+)
+
+// Options make a Door. Auth, Files and Uploads are needed.
+type Options struct {
+	Auth    Auth
+	Files   blob.Store
+	Uploads Uploads
+	// Domains are names this address is known by, without port: in
+	// "bucket.DOMAIN" the bucket is part of the host. localhost and the names
+	// of S3 itself are always known.
+	Domains []string
+	// MaxBytes is the most one file may have; 0 means 100 GiB.
+	MaxBytes int64
+	Log      *slog.Logger // nil logs nothing
+}
+
+// Uploads says which keys may be written and hears when one was.
+type Uploads interface {
+	// MayWrite refuses with a *lift.Error when the location does not exist or
+	// accepts no (more) files.
+	MayWrite(ctx context.Context, bucket, key string) error
+	// Finished is called when the file is stored, before the client hears so.
+	// After an error the client does not, and may upload again.
+	Finished(ctx context.Context, bucket, key string, sizeBytes int64) error
+}
+
+// Key is the blob key of an object, for those who read what was uploaded.
+func Key(bucket, key string) string { return bucket + "/" + key }
+
+// Door is the handler.
+type Door struct {
+	Options
+	writing locks
+}
+
+// New makes a Door.
+func New(o Options) *Door {
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 100 << 30
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Domains = append(slices.Clone(o.Domains), "localhost")
+	return &Door{Options: o, writing: locks{held: map[string]chan struct{}{}}}
+}
+
+// A call is one request on its way through.
+type call struct {
+	*http.Request
+	w           http.ResponseWriter
+	bucket, key string
+	query       url.Values
+	grant       Grant
+}
+
+func (c *call) path() string { return Key(c.bucket, c.key) }
+
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	requestID := rand.Text()
+	w.Header().Set("X-Amz-Request-Id", requestID)
+	err := d.serve(w, r)
+	if err == nil {
+		return
+	}
+	f := faultOf(err)
+	level := slog.LevelDebug
+	if f.Status >= 500 {
+		level = slog.LevelError
+	}
+	// The query is left out: that of a presigned request is a secret.
+	d.Log.Log(r.Context(), level, "s3 request failed", "request", requestID, "method", r.Method, "path", r.URL.Path, "code", f.Code, "error", err)
+	f.write(w, r, requestID)
+}
+
+func (d *Door) serve(w http.ResponseWriter, r *http.Request) error {
+	c := &call{Request: r, w: w, query: r.URL.Query()}
+	c.bucket, c.key = d.locate(r)
+	op, err := route(c)
+	if err != nil {
+		return err
+	}
+	if c.grant, err = d.Auth.Authenticate(r); err != nil {
+		return err
+	}
+	if !c.grant.Allows(op.action, c.bucket, c.key) {
+		return fault(http.StatusForbidden, "AccessDenied", "these credentials do not allow %s on %s/%s; use those that RequestUploadCredentials gave for this location, or a key whose policy allows it", op.action, c.bucket, c.key)
+	}
+	return op.do(d, c)
+}
+
+// An operation is one row of what the door can do.
+type operation struct {
+	action string // in policies
+	do     func(*Door, *call) error
+}
+
+// route picks the operation. Everything S3 has beyond the subset is named in
+// the answer, so that nobody takes an ignored parameter for a kept promise.
+func route(c *call) (operation, error) {
+	var sub []string
+	for name := range c.query {
+		switch lower := strings.ToLower(name); {
+		case strings.HasPrefix(lower, "x-amz-"), lower == "x-id": // signatures, and the operation's name as a courtesy
+		default:
+			sub = append(sub, name)
+		}
+	}
+	slices.Sort(sub)
+	unknown := fault(http.StatusNotImplemented, "NotImplemented", "this store has no %s %s; it takes uploads and serves files, everything else the GameLift API does", c.Method, c.URL.Path)
+	if c.bucket == "" || c.key == "" {
+		return operation{}, unknown
+	}
+	switch what := c.Method + " " + strings.Join(sub, "&"); what {
+	case "PUT ":
+		if c.Header.Get("X-Amz-Copy-Source") != "" {
+			return operation{}, fault(http.StatusNotImplemented, "NotImplemented", "this store does not copy; upload the file")
+		}
+		return operation{"s3:PutObject", (*Door).put}, nil
+	case "POST uploads":
+		return operation{"s3:PutObject", (*Door).createUpload}, nil
+	case "PUT partNumber&uploadId":
+		if c.Header.Get("X-Amz-Copy-Source") != "" {
+			return operation{}, fault(http.StatusNotImplemented, "NotImplemented", "this store does not copy; upload the part")
+		}
+		return operation{"s3:PutObject", (*Door).putPart}, nil
+	case "POST uploadId":
+		return operation{"s3:PutObject", (*Door).completeUpload}, nil
+	case "DELETE uploadId":
+		return operation{"s3:AbortMultipartUpload", (*Door).abortUpload}, nil
+	case "GET uploadId", "GET max-parts&part-number-marker&uploadId", "GET max-parts&uploadId", "GET part-number-marker&uploadId":
+		return operation{"s3:ListMultipartUploadParts", (*Door).listParts}, nil
+	case "GET ", "HEAD ":
+		return operation{"s3:GetObject", (*Door).get}, nil
+	default:
+		if len(sub) > 0 {
+			return operation{}, fault(http.StatusNotImplemented, "NotImplemented", "this store does not know ?%s with %s; it takes uploads and serves files", strings.Join(sub, "&"), c.Method)
+		}
+		return operation{}, unknown
+	}
+}
+
+// awsHost is a name of S3 itself, as sent through a proxy: with the bucket in
+// front or without.
+var awsHost = regexp.MustCompile(`^(?:(.+)\.)?s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?$`)
+
+// locate finds bucket and key. The path is taken as it is: "//" and ".." are
+// parts of a key like any other.
+func (d *Door) locate(r *http.Request) (bucket, key string) {
+	host := strings.ToLower(r.Host)
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	if m := awsHost.FindStringSubmatch(host); m != nil && m[1] != "" {
+		return m[1], path
+	}
+	for _, domain := range d.Domains {
+		if b, ok := strings.CutSuffix(host, "."+strings.ToLower(domain)); ok && b != "" {
+			return b, path
+		}
+	}
+	bucket, key, _ = strings.Cut(path, "/")
+	return bucket, key
+}
+
+// locks lets one write at a time end at a key, so that between the last
+// question whether it may be written and the word that it was, nobody else
+// writes it.
+type locks struct {
+	mu   sync.Mutex
+	held map[string]chan struct{}
+}
+
+func (l *locks) lock(ctx context.Context, key string) (unlock func(), err error) {
+	for {
+		l.mu.Lock()
+		wait, taken := l.held[key]
+		if !taken {
+			mine := make(chan struct{})
+			l.held[key] = mine
+			l.mu.Unlock()
+			return sync.OnceFunc(func() {
+				l.mu.Lock()
+				delete(l.held, key)
+				l.mu.Unlock()
+				close(mine)
+			}), nil
+		}
+		l.mu.Unlock()
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
