@@ -2,6 +2,8 @@ package agent
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +18,8 @@ func (c *Core) exited(now time.Time, ev Exited) {
 		return
 	}
 	delete(c.processes, p.id)
-	for call, q := range c.waiting {
-		if q.process == p.id {
+	for _, call := range slices.Sorted(maps.Keys(c.waiting)) {
+		if c.waiting[call].process == p.id {
 			delete(c.waiting, call)
 			c.do(Answer{Call: call, Err: sdk.Errorf(400, "the process has ended")})
 		}

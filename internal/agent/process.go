@@ -57,7 +57,7 @@ func (c *Core) deadline(p *process) (time.Time, func(now time.Time)) {
 	switch p.phase {
 	case initializing:
 		return c.since(p.began).Add(c.limits.InitSDK), func(now time.Time) {
-			c.kill(now, p, lift.ProcessInitTimeout, fmt.Sprintf("The server process did not call InitSDK within %s of its launch.", span(c.limits.InitSDK)))
+			c.kill(now, p, lift.ProcessInitTimeout, fmt.Sprintf("The server process did not call InitSDK within %s of its launch. (A program without the Server SDK can run under chairlift wrap.)", span(c.limits.InitSDK)))
 		}
 	case activating:
 		return c.since(p.since).Add(c.limits.Ready), func(now time.Time) {

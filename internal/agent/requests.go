@@ -61,17 +61,17 @@ func (c *Core) asked(now time.Time, ev Asked) {
 		}
 		c.answer(ev.Call, nil)
 	case sdk.ActivateGameSession:
-		id := lift.GameSessionID(r.GameSessionID)
-		c.pass(now, ev.Call, p, p.hosts(id), lift.Event{ActivateSession: &lift.ActivateSession{ProcessID: p.id, SessionID: id}})
+		id, err := p.hosts(r.GameSessionID)
+		c.pass(now, ev.Call, p, err, lift.Event{ActivateSession: &lift.ActivateSession{ProcessID: p.id, SessionID: id}})
 	case sdk.AcceptPlayerSession:
-		id := lift.GameSessionID(r.GameSessionID)
-		c.pass(now, ev.Call, p, p.hosts(id), lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: p.id, SessionID: id, PlayerID: lift.PlayerSessionID(r.PlayerSessionID)}})
+		id, err := p.hosts(r.GameSessionID)
+		c.pass(now, ev.Call, p, err, lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: p.id, SessionID: id, PlayerID: lift.PlayerSessionID(r.PlayerSessionID)}})
 	case sdk.RemovePlayerSession:
-		id := lift.GameSessionID(r.GameSessionID)
-		c.pass(now, ev.Call, p, p.hosts(id), lift.Event{RemovePlayer: &lift.RemovePlayer{ProcessID: p.id, SessionID: id, PlayerID: lift.PlayerSessionID(r.PlayerSessionID)}})
+		id, err := p.hosts(r.GameSessionID)
+		c.pass(now, ev.Call, p, err, lift.Event{RemovePlayer: &lift.RemovePlayer{ProcessID: p.id, SessionID: id, PlayerID: lift.PlayerSessionID(r.PlayerSessionID)}})
 	case sdk.UpdatePlayerSessionCreationPolicy:
-		id, policy := lift.GameSessionID(r.GameSessionID), lift.PlayerPolicy(r.Policy)
-		err := p.hosts(id)
+		policy := lift.PlayerPolicy(r.Policy)
+		id, err := p.hosts(r.GameSessionID)
 		if err == nil && policy != lift.AcceptAll && policy != lift.DenyAll {
 			err = sdk.Errorf(http.StatusBadRequest, "PlayerSessionPolicy must be ACCEPT_ALL or DENY_ALL, got %q", r.Policy)
 		}
@@ -99,18 +99,18 @@ func (c *Core) pass(now time.Time, call Call, p *process, err *sdk.Error, ev lif
 	c.do(Ask{call, ev})
 }
 
-// hosts says what is wrong if p does not host id. A server may leave the id
-// out, since it hosts one session at most.
-func (p *process) hosts(id lift.GameSessionID) *sdk.Error {
+// hosts returns the game session that p hosts, and what is wrong if that is not
+// the one named. A server may leave the name out, since it hosts one at most.
+func (p *process) hosts(named string) (lift.GameSessionID, *sdk.Error) {
 	switch {
 	case !p.wasUp:
-		return sdk.Errorf(http.StatusBadRequest, "the process is not ready; call ProcessReady first")
+		return "", sdk.Errorf(http.StatusBadRequest, "the process is not ready; call ProcessReady first")
 	case p.session == nil:
-		return sdk.Errorf(http.StatusNotFound, "the process hosts no game session")
-	case id != "" && id != p.session.ID:
-		return sdk.Errorf(http.StatusForbidden, "the process hosts game session %s, not %s", p.session.ID, id)
+		return "", sdk.Errorf(http.StatusNotFound, "the process hosts no game session")
+	case named != "" && named != string(p.session.ID):
+		return "", sdk.Errorf(http.StatusForbidden, "the process hosts game session %s, not %s", p.session.ID, named)
 	}
-	return nil
+	return p.session.ID, nil
 }
 
 func oneOf(keys ...string) *sdk.Error {
