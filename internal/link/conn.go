@@ -1,0 +1,259 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/coder/websocket"
+)
+
+const helloWithin = 10 * time.Second
+
+var errStopping = errors.New("the service is stopping")
+
+// conn is the shell around a ServiceEnd. Three goroutines share it: one
+// reads, one handles batches, one writes. So heartbeats go both ways while a
+// transaction takes its time, and the next batch is collected meanwhile.
+type conn struct {
+	hub *Hub
+	id  lift.InstanceID
+
+	ctx    context.Context // ends with the connection
+	cancel context.CancelCauseFunc
+	arrive chan struct{} // cap 1: something to handle
+	news   chan struct{} // cap 1: something to write
+	stop   chan struct{} // closed by drain
+
+	mu       sync.Mutex
+	core     *ServiceEnd
+	code     websocket.StatusCode // to close with
+	draining bool                 // stop is closed
+	flushed  bool                 // nothing more will be handled: write what is there and close
+}
+
+func newConn(h *Hub, id lift.InstanceID) *conn {
+	c := &conn{
+		hub: h, id: id,
+		arrive: make(chan struct{}, 1), news: make(chan struct{}, 1), stop: make(chan struct{}),
+		core: NewServiceEnd(time.Now(), id),
+	}
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	return c
+}
+
+// run holds the connection until it ends, and says why.
+func (c *conn) run(ws *websocket.Conn) error {
+	ws.SetReadLimit(agentFrameBytes)
+	late := time.AfterFunc(helloWithin, func() {
+		c.end(codeProtocol, protocol("no hello within %v", helloWithin))
+	})
+	defer late.Stop()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		code, err := c.handle(late)
+		if err != nil {
+			c.end(code, err)
+			return
+		}
+		c.mu.Lock()
+		c.flushed = true
+		c.mu.Unlock()
+		wake(c.news)
+	})
+	wg.Go(func() {
+		code, err := c.write(ws)
+		c.end(code, err)
+		c.mu.Lock()
+		code = c.code
+		c.mu.Unlock()
+		ws.Close(code, reason(context.Cause(c.ctx)))
+	})
+	c.end(websocket.StatusNormalClosure, c.read(ws))
+	wg.Wait()
+	return context.Cause(c.ctx)
+}
+
+// end ends the connection for that reason, unless it has ended already.
+func (c *conn) end(code websocket.StatusCode, err error) {
+	c.mu.Lock()
+	if c.code == 0 {
+		c.code = code
+	}
+	c.mu.Unlock()
+	c.cancel(err)
+}
+
+// drain lets the batch in hand finish and be acknowledged, then ends.
+func (c *conn) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.draining {
+		c.draining = true
+		close(c.stop)
+	}
+}
+
+func (c *conn) heard() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.core.Heard()
+}
+
+func (c *conn) send(effects []lift.Effect) {
+	c.mu.Lock()
+	err := c.core.Send(effects)
+	c.mu.Unlock()
+	if err != nil {
+		c.end(websocket.StatusTryAgainLater, err)
+		return
+	}
+	wake(c.news)
+}
+
+// read takes frames until the connection breaks. It does not look at c.ctx:
+// the writer closes the socket, and that ends it.
+func (c *conn) read(ws *websocket.Conn) error {
+	for {
+		_, data, err := ws.Read(context.Background())
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		err = c.core.Receive(time.Now(), data)
+		c.mu.Unlock()
+		switch {
+		case errors.Is(err, ErrVersion):
+			c.end(codeVersion, err)
+		case err != nil:
+			c.end(codeProtocol, err)
+		default:
+			wake(c.arrive)
+		}
+	}
+}
+
+// handle resumes the conversation and then handles batch after batch, until
+// drain.
+func (c *conn) handle(late *time.Timer) (websocket.StatusCode, error) {
+	svc, log := c.hub.o.Service, c.hub.o.Log
+	for !c.greeted() {
+		select {
+		case <-c.ctx.Done():
+			return 0, context.Cause(c.ctx)
+		case <-c.stop:
+			return 0, nil
+		case <-c.arrive:
+		}
+	}
+	late.Stop()
+	last, pending, err := svc.Resume(c.ctx, c.id)
+	if err != nil {
+		return failure(fmt.Errorf("resume: %w", err))
+	}
+	c.mu.Lock()
+	c.core.Resume(last, pending)
+	c.mu.Unlock()
+	wake(c.news)
+	log.Info("agent connected", "instance", c.id, "lastEvent", last, "commands", len(pending))
+	for {
+		c.mu.Lock()
+		b, ok := c.core.Batch()
+		c.mu.Unlock()
+		if !ok {
+			select {
+			case <-c.ctx.Done():
+				return 0, context.Cause(c.ctx)
+			case <-c.stop:
+				return 0, nil
+			case <-c.arrive:
+			}
+			continue
+		}
+		ack, err := svc.Handle(c.ctx, c.id, b)
+		if err != nil {
+			return failure(fmt.Errorf("handle: %w", err))
+		}
+		c.mu.Lock()
+		unanswered, err := c.core.Handled(ack)
+		c.mu.Unlock()
+		if err != nil {
+			return websocket.StatusInternalError, err
+		}
+		if len(unanswered) > 0 {
+			log.Error("agent asked, the service has no reply", "instance", c.id, "events", unanswered)
+		}
+		wake(c.news)
+		select {
+		case <-c.stop:
+			return 0, nil
+		default:
+		}
+	}
+}
+
+func (c *conn) greeted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.core.Greeted()
+}
+
+// failure picks the close code for an error of the service.
+func failure(err error) (websocket.StatusCode, error) {
+	if le, ok := errors.AsType[*lift.Error](err); ok && le.Kind == lift.NotFound {
+		return codeGone, err
+	}
+	return websocket.StatusTryAgainLater, err
+}
+
+// write sends what there is to say until the connection ends.
+func (c *conn) write(ws *websocket.Conn) (websocket.StatusCode, error) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		c.mu.Lock()
+		data, due, err := c.core.Next(time.Now())
+		flushed := c.flushed
+		c.mu.Unlock()
+		if err != nil {
+			return websocket.StatusGoingAway, err
+		}
+		if data != nil {
+			ctx, cancel := context.WithTimeout(c.ctx, silence)
+			err := ws.Write(ctx, websocket.MessageText, data)
+			cancel()
+			if err != nil {
+				return websocket.StatusGoingAway, err
+			}
+			continue
+		}
+		if flushed {
+			return websocket.StatusGoingAway, errStopping
+		}
+		timer.Reset(time.Until(due))
+		select {
+		case <-c.ctx.Done():
+			return 0, context.Cause(c.ctx)
+		case <-timer.C:
+		case <-c.news:
+		}
+	}
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// reason cuts err to what a close frame holds: 123 bytes.
+func reason(err error) string {
+	if err == nil {
+		return ""
+	}
+	return truncate(err.Error(), 123)
+}
