@@ -106,19 +106,24 @@ func (c *Core) answered(now time.Time, ev Answered) {
 }
 
 func (c *Core) send(a *answer) {
+	a.number, a.confirmed = c.number(), false
 	if a.socket != 0 {
-		c.do(SendReply{Socket: a.socket, RequestID: a.requestID, Action: a.action, Reply: a.reply, Err: a.err})
+		c.do(SendReply{Socket: a.socket, Number: a.number, RequestID: a.requestID, Action: a.action, Reply: a.reply, Err: a.err})
 	}
 }
 
-// resend repeats to a new socket the answers that a client may still wait for
-// and that went to a socket which is gone, or nowhere. Most clients repeat no
-// request after a reconnect, they only go on waiting; an answer they have
-// already is ignored by all of them.
+// resend repeats on the newest socket the answers that a client may still wait
+// for: those that went to a socket which is gone, or nowhere, and that nobody has
+// confirmed. Most clients repeat no request after a reconnect, they only go on
+// waiting; an answer they have already is ignored by all of them.
 func (c *Core) resend(now time.Time, p *process) {
+	s := p.newest()
+	if s == nil {
+		return
+	}
 	for _, a := range p.kept {
-		if c.sockets[a.socket] == nil && now.Sub(a.at) <= answerLife {
-			a.socket = p.newest().id
+		if !a.confirmed && c.sockets[a.socket] == nil && now.Sub(a.at) <= answerLife {
+			a.socket = s.id
 			c.send(a)
 		}
 	}

@@ -64,11 +64,11 @@ type (
 		Process Process
 		Push    Push
 	}
-	// Confirmed: the client's socket has read everything up to push number Push
-	// on this socket (OK), or has not said so in reasonable time (not OK).
+	// Confirmed: the client's socket has read everything it was sent up to this
+	// number (OK), or has not said so in reasonable time (not OK).
 	Confirmed struct {
 		Socket SocketID
-		Push   uint64
+		Number uint64
 		OK     bool
 	}
 	// Told: Games.Disconnected has returned.
@@ -114,16 +114,17 @@ type (
 		Call    uint64
 		Request Request
 	}
-	// SendReply writes an answer to a socket.
+	// SendReply writes an answer to a socket. If it has a number, ask the
+	// client's socket whether it was read (a ping does) and report Confirmed.
 	SendReply struct {
 		Socket    SocketID
+		Number    uint64
 		RequestID string
 		Action    string
 		Reply     Reply
 		Err       *Error
 	}
-	// SendPush writes a push to a socket, asks the client's socket whether it
-	// was read (a ping does), and reports Confirmed with this number.
+	// SendPush writes a push to a socket, to be confirmed likewise.
 	SendPush struct {
 		Socket SocketID
 		Number uint64

@@ -71,11 +71,11 @@ func NewDoor(games Games, o Options) *Door {
 	return d
 }
 
-// Push tells a process something. Pushes of one process arrive in the order
-// given. While the process has no socket they wait for one; a push whose socket
-// broke before the client confirmed that it was read is sent again on the next,
-// at most three times. So a push is very rarely heard twice, and lost only with
-// its process. A process that has ended hears nothing.
+// Push tells a process something. Pushes go out in the order given, to the
+// newest socket; while the process has none they wait for one. A push whose
+// socket broke before the client confirmed that it was read goes to the next,
+// to three in all. So a push is very rarely heard twice, and lost only with its
+// process. A process that has ended hears nothing.
 func (d *Door) Push(p Process, push Push) { d.step(Pushed{p, push}) }
 
 // Forget says that a process has ended. Later connects with its pID are refused

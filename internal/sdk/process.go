@@ -68,7 +68,9 @@ type answer struct {
 	reply     Reply
 	err       *Error
 	at        time.Time
+	number    uint64   // of the frame that carried it last
 	socket    SocketID // where it was sent; 0 if nowhere yet
+	confirmed bool     // the client's socket has read it
 }
 
 func (p *process) newest() *socket {
@@ -157,6 +159,7 @@ func (c *Core) closed(now time.Time, ev Closed) {
 	}
 	delete(c.sockets, s.id)
 	p.open = slices.DeleteFunc(p.open, func(o *socket) bool { return o == s })
+	c.resend(now, p)
 	c.requeue(p, func(x *parcel) bool { return x.socket == s.id })
 	c.flush(now, p)
 	c.leave(now, p)
@@ -258,8 +261,11 @@ func (c *Core) confirmed(now time.Time, ev Confirmed) {
 		return // its pushes are requeued already
 	}
 	p := s.p
-	meant := func(x *parcel) bool { return x.socket == s.id && x.number <= ev.Push }
+	meant := func(x *parcel) bool { return x.socket == s.id && x.number <= ev.Number }
 	if ev.OK {
+		for _, a := range p.kept {
+			a.confirmed = a.confirmed || a.socket == s.id && a.number <= ev.Number
+		}
 		p.flying = slices.DeleteFunc(p.flying, meant)
 		return
 	}

@@ -65,7 +65,9 @@ func (w *wire) run(conn *websocket.Conn) {
 	var others sync.WaitGroup
 	defer others.Wait()
 	defer cancel()
-	others.Go(func() { w.write(ctx, conn, &others) })
+	written := make(chan uint64, 1) // the last number written and not asked about
+	others.Go(func() { w.write(ctx, conn, written) })
+	others.Go(func() { w.confirm(ctx, conn, written) })
 	w.door.step(Opened{w.id})
 	for {
 		kind, frame, err := conn.Read(ctx)
@@ -88,7 +90,7 @@ func (w *wire) run(conn *websocket.Conn) {
 }
 
 // write empties the outbox until the socket ends.
-func (w *wire) write(ctx context.Context, conn *websocket.Conn, others *sync.WaitGroup) {
+func (w *wire) write(ctx context.Context, conn *websocket.Conn, written chan uint64) {
 	for {
 		select {
 		case <-w.wake:
@@ -100,15 +102,16 @@ func (w *wire) write(ctx context.Context, conn *websocket.Conn, others *sync.Wai
 		w.outbox = nil
 		w.mu.Unlock()
 
-		var pushed uint64 // the last push of the batch
+		var last uint64 // number of the batch
 		for _, o := range batch {
 			var err error
 			switch {
 			case o.reply != nil:
 				err = w.writeFrame(ctx, conn, EncodeReply5(*o.reply))
+				last = max(last, o.reply.Number)
 			case o.push != nil:
 				err = w.writeFrame(ctx, conn, EncodePush5(o.push.Push))
-				pushed = o.push.Number
+				last = max(last, o.push.Number)
 			case o.drop != nil:
 				conn.Close(websocket.StatusCode(o.drop.code), o.drop.reason)
 				return
@@ -118,8 +121,12 @@ func (w *wire) write(ctx context.Context, conn *websocket.Conn, others *sync.Wai
 				return
 			}
 		}
-		if pushed != 0 {
-			others.Go(func() { w.confirm(ctx, conn, pushed) })
+		if last != 0 {
+			select {
+			case <-written: // an older number says less
+			default:
+			}
+			written <- last
 		}
 	}
 }
@@ -130,13 +137,21 @@ func (w *wire) writeFrame(ctx context.Context, conn *websocket.Conn, frame []byt
 	return conn.Write(ctx, websocket.MessageText, frame)
 }
 
-// confirm learns whether the client's socket has read the frames before: its
-// pong comes behind them.
-func (w *wire) confirm(ctx context.Context, conn *websocket.Conn, pushed uint64) {
-	limited, cancel := context.WithTimeout(ctx, confirmLimit)
-	defer cancel()
-	err := conn.Ping(limited)
-	if ctx.Err() == nil {
-		w.door.step(Confirmed{Socket: w.id, Push: pushed, OK: err == nil})
+// confirm learns which frames the client's socket has read: its pong to a ping
+// comes behind them. There is one ping on its way at most.
+func (w *wire) confirm(ctx context.Context, conn *websocket.Conn, written chan uint64) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case number := <-written:
+			limited, cancel := context.WithTimeout(ctx, confirmLimit)
+			err := conn.Ping(limited)
+			cancel()
+			if ctx.Err() != nil {
+				return
+			}
+			w.door.step(Confirmed{Socket: w.id, Number: number, OK: err == nil})
+		}
 	}
 }
