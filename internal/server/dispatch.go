@@ -1,0 +1,28 @@
+package server
+
+import (
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/link"
+)
+
+// dispatcher is the engine's Sender: the host's effects go to the host, an
+// agent's to the hub, which drops those whose agent is not connected here.
+type dispatcher struct {
+	hub   *link.Hub
+	hosts interface{ send(lift.Effect) }
+}
+
+// Send does not block.
+func (d *dispatcher) Send(effects []lift.Effect) {
+	var toAgents []lift.Effect
+	for _, e := range effects {
+		if e.To != lift.ToHost {
+			toAgents = append(toAgents, e)
+		} else if d.hosts != nil {
+			d.hosts.send(e)
+		}
+	}
+	if len(toAgents) > 0 {
+		d.hub.Send(toAgents)
+	}
+}
