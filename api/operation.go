@@ -32,6 +32,10 @@ type Operation struct {
 	NewOutput func() Shape
 	// Call runs the operation of s. The input must come from NewInput.
 	Call func(ctx context.Context, s Service, in Shape) (Shape, error)
+	// Subjects tells which resources an input names: of which kind, as it stands
+	// in ARNs (or arn, when the name is one already), and the name or ARN. It is
+	// nil when no input of the operation names a resource.
+	Subjects func(in Shape, each func(kind, name string))
 }
 
 // Declares says whether clients know the named exception from this operation.

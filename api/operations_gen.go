@@ -27,6 +27,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.ClaimGameServer(ctx, in.(*ClaimGameServerInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*ClaimGameServerInput)
+			each("gameservergroup", x.GameServerGroupName)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -60,6 +64,15 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.CreateContainerFleet(ctx, in.(*CreateContainerFleetInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*CreateContainerFleetInput)
+			if x.GameServerContainerGroupDefinitionName != nil {
+				each("containergroupdefinition", *x.GameServerContainerGroupDefinitionName)
+			}
+			if x.PerInstanceContainerGroupDefinitionName != nil {
+				each("containergroupdefinition", *x.PerInstanceContainerGroupDefinitionName)
+			}
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -82,6 +95,15 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.CreateFleet(ctx, in.(*CreateFleetInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*CreateFleetInput)
+			if x.BuildId != nil {
+				each("build", *x.BuildId)
+			}
+			if x.ScriptId != nil {
+				each("script", *x.ScriptId)
+			}
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -92,6 +114,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(CreateFleetLocationsOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.CreateFleetLocations(ctx, in.(*CreateFleetLocationsInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*CreateFleetLocationsInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -114,6 +140,15 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(CreateGameSessionOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.CreateGameSession(ctx, in.(*CreateGameSessionInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*CreateGameSessionInput)
+			if x.FleetId != nil {
+				each("fleet", *x.FleetId)
+			}
+			if x.AliasId != nil {
+				each("alias", *x.AliasId)
+			}
 		},
 	},
 	{
@@ -148,6 +183,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.CreateMatchmakingConfiguration(ctx, in.(*CreateMatchmakingConfigurationInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*CreateMatchmakingConfigurationInput)
+			each("matchmakingruleset", x.RuleSetName)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -170,6 +209,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.CreatePlayerSession(ctx, in.(*CreatePlayerSessionInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*CreatePlayerSessionInput)
+			each("arn", x.GameSessionId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -180,6 +223,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(CreatePlayerSessionsOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.CreatePlayerSessions(ctx, in.(*CreatePlayerSessionsInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*CreatePlayerSessionsInput)
+			each("arn", x.GameSessionId)
 		},
 	},
 	{
@@ -214,6 +261,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.CreateVpcPeeringConnection(ctx, in.(*CreateVpcPeeringConnectionInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*CreateVpcPeeringConnectionInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -224,6 +275,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteAlias(ctx, in.(*DeleteAliasInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteAliasInput)
+			each("alias", x.AliasId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -233,6 +288,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DeleteBuildOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteBuild(ctx, in.(*DeleteBuildInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteBuildInput)
+			each("build", x.BuildId)
 		},
 	},
 	{
@@ -245,6 +304,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteContainerFleet(ctx, in.(*DeleteContainerFleetInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteContainerFleetInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -256,6 +319,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteContainerGroupDefinition(ctx, in.(*DeleteContainerGroupDefinitionInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteContainerGroupDefinitionInput)
+			each("containergroupdefinition", x.Name)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -265,6 +332,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DeleteFleetOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteFleet(ctx, in.(*DeleteFleetInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteFleetInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -277,6 +348,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteFleetLocations(ctx, in.(*DeleteFleetLocationsInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteFleetLocationsInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -287,6 +362,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DeleteGameServerGroupOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteGameServerGroup(ctx, in.(*DeleteGameServerGroupInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteGameServerGroupInput)
+			each("gameservergroup", x.GameServerGroupName)
 		},
 	},
 	{
@@ -299,6 +378,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteGameSessionQueue(ctx, in.(*DeleteGameSessionQueueInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteGameSessionQueueInput)
+			each("gamesessionqueue", x.Name)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -309,6 +392,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DeleteLocationOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteLocation(ctx, in.(*DeleteLocationInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteLocationInput)
+			each("location", x.LocationName)
 		},
 	},
 	{
@@ -321,6 +408,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteMatchmakingConfiguration(ctx, in.(*DeleteMatchmakingConfigurationInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteMatchmakingConfigurationInput)
+			each("matchmakingconfiguration", x.Name)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -332,6 +423,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteMatchmakingRuleSet(ctx, in.(*DeleteMatchmakingRuleSetInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteMatchmakingRuleSetInput)
+			each("matchmakingruleset", x.Name)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -342,6 +437,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteScalingPolicy(ctx, in.(*DeleteScalingPolicyInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteScalingPolicyInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -351,6 +450,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DeleteScriptOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteScript(ctx, in.(*DeleteScriptInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteScriptInput)
+			each("script", x.ScriptId)
 		},
 	},
 	{
@@ -374,6 +477,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeleteVpcPeeringConnection(ctx, in.(*DeleteVpcPeeringConnectionInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeleteVpcPeeringConnectionInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -385,6 +492,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeregisterCompute(ctx, in.(*DeregisterComputeInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeregisterComputeInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -394,6 +505,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DeregisterGameServerOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DeregisterGameServer(ctx, in.(*DeregisterGameServerInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DeregisterGameServerInput)
+			each("gameservergroup", x.GameServerGroupName)
 		},
 	},
 	{
@@ -406,6 +521,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeAlias(ctx, in.(*DescribeAliasInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeAliasInput)
+			each("alias", x.AliasId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -416,6 +535,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DescribeBuildOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeBuild(ctx, in.(*DescribeBuildInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeBuildInput)
+			each("build", x.BuildId)
 		},
 	},
 	{
@@ -428,6 +551,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeCompute(ctx, in.(*DescribeComputeInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeComputeInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -438,6 +565,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DescribeContainerFleetOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeContainerFleet(ctx, in.(*DescribeContainerFleetInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeContainerFleetInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -450,6 +581,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeContainerGroupDefinition(ctx, in.(*DescribeContainerGroupDefinitionInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeContainerGroupDefinitionInput)
+			each("containergroupdefinition", x.Name)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -460,6 +595,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DescribeContainerGroupPortMappingsOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeContainerGroupPortMappings(ctx, in.(*DescribeContainerGroupPortMappingsInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeContainerGroupPortMappingsInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -507,6 +646,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeFleetDeployment(ctx, in.(*DescribeFleetDeploymentInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeFleetDeploymentInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -518,6 +661,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DescribeFleetEventsOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeFleetEvents(ctx, in.(*DescribeFleetEventsInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeFleetEventsInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -531,6 +678,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeFleetLocationAttributes(ctx, in.(*DescribeFleetLocationAttributesInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeFleetLocationAttributesInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -541,6 +692,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DescribeFleetLocationCapacityOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeFleetLocationCapacity(ctx, in.(*DescribeFleetLocationCapacityInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeFleetLocationCapacityInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -553,6 +708,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeFleetLocationUtilization(ctx, in.(*DescribeFleetLocationUtilizationInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeFleetLocationUtilizationInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -563,6 +722,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DescribeFleetPortSettingsOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeFleetPortSettings(ctx, in.(*DescribeFleetPortSettingsInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeFleetPortSettingsInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -587,6 +750,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeGameServer(ctx, in.(*DescribeGameServerInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeGameServerInput)
+			each("gameservergroup", x.GameServerGroupName)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -597,6 +764,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DescribeGameServerGroupOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeGameServerGroup(ctx, in.(*DescribeGameServerGroupInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeGameServerGroupInput)
+			each("gameservergroup", x.GameServerGroupName)
 		},
 	},
 	{
@@ -610,6 +781,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeGameServerInstances(ctx, in.(*DescribeGameServerInstancesInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeGameServerInstancesInput)
+			each("gameservergroup", x.GameServerGroupName)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -621,6 +796,18 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DescribeGameSessionDetailsOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeGameSessionDetails(ctx, in.(*DescribeGameSessionDetailsInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeGameSessionDetailsInput)
+			if x.FleetId != nil {
+				each("fleet", *x.FleetId)
+			}
+			if x.GameSessionId != nil {
+				each("arn", *x.GameSessionId)
+			}
+			if x.AliasId != nil {
+				each("alias", *x.AliasId)
+			}
 		},
 	},
 	{
@@ -657,6 +844,18 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeGameSessions(ctx, in.(*DescribeGameSessionsInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeGameSessionsInput)
+			if x.FleetId != nil {
+				each("fleet", *x.FleetId)
+			}
+			if x.GameSessionId != nil {
+				each("arn", *x.GameSessionId)
+			}
+			if x.AliasId != nil {
+				each("alias", *x.AliasId)
+			}
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -668,6 +867,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DescribeInstancesOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeInstances(ctx, in.(*DescribeInstancesInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeInstancesInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -691,6 +894,12 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DescribeMatchmakingConfigurationsOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeMatchmakingConfigurations(ctx, in.(*DescribeMatchmakingConfigurationsInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeMatchmakingConfigurationsInput)
+			if x.RuleSetName != nil {
+				each("matchmakingruleset", *x.RuleSetName)
+			}
 		},
 	},
 	{
@@ -716,6 +925,12 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribePlayerSessions(ctx, in.(*DescribePlayerSessionsInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribePlayerSessionsInput)
+			if x.GameSessionId != nil {
+				each("arn", *x.GameSessionId)
+			}
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -726,6 +941,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DescribeRuntimeConfigurationOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeRuntimeConfiguration(ctx, in.(*DescribeRuntimeConfigurationInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeRuntimeConfigurationInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -739,6 +958,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeScalingPolicies(ctx, in.(*DescribeScalingPoliciesInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeScalingPoliciesInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -749,6 +972,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(DescribeScriptOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeScript(ctx, in.(*DescribeScriptInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeScriptInput)
+			each("script", x.ScriptId)
 		},
 	},
 	{
@@ -772,6 +999,12 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.DescribeVpcPeeringConnections(ctx, in.(*DescribeVpcPeeringConnectionsInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*DescribeVpcPeeringConnectionsInput)
+			if x.FleetId != nil {
+				each("fleet", *x.FleetId)
+			}
+		},
 	},
 	{
 		Service:   "Chairlift",
@@ -782,6 +1015,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(ExplainFleetOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.ExplainFleet(ctx, in.(*ExplainFleetInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*ExplainFleetInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -794,6 +1031,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.GetComputeAccess(ctx, in.(*GetComputeAccessInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*GetComputeAccessInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -804,6 +1045,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(GetComputeAuthTokenOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.GetComputeAuthToken(ctx, in.(*GetComputeAuthTokenInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*GetComputeAuthTokenInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -816,6 +1061,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.GetGameSessionLogUrl(ctx, in.(*GetGameSessionLogUrlInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*GetGameSessionLogUrlInput)
+			each("arn", x.GameSessionId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -827,6 +1076,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.GetInstanceAccess(ctx, in.(*GetInstanceAccessInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*GetInstanceAccessInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -837,6 +1090,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(GetPlayerConnectionDetailsOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.GetPlayerConnectionDetails(ctx, in.(*GetPlayerConnectionDetailsInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*GetPlayerConnectionDetailsInput)
+			each("arn", x.GameSessionId)
 		},
 	},
 	{
@@ -874,6 +1131,13 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.ListCompute(ctx, in.(*ListComputeInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*ListComputeInput)
+			each("fleet", x.FleetId)
+			if x.ContainerGroupDefinitionName != nil {
+				each("containergroupdefinition", *x.ContainerGroupDefinitionName)
+			}
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -886,6 +1150,12 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.ListContainerFleets(ctx, in.(*ListContainerFleetsInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*ListContainerFleetsInput)
+			if x.ContainerGroupDefinitionName != nil {
+				each("containergroupdefinition", *x.ContainerGroupDefinitionName)
+			}
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -897,6 +1167,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(ListContainerGroupDefinitionVersionsOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.ListContainerGroupDefinitionVersions(ctx, in.(*ListContainerGroupDefinitionVersionsInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*ListContainerGroupDefinitionVersionsInput)
+			each("containergroupdefinition", x.Name)
 		},
 	},
 	{
@@ -922,6 +1196,12 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.ListFleetDeployments(ctx, in.(*ListFleetDeploymentsInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*ListFleetDeploymentsInput)
+			if x.FleetId != nil {
+				each("fleet", *x.FleetId)
+			}
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -933,6 +1213,15 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(ListFleetsOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.ListFleets(ctx, in.(*ListFleetsInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*ListFleetsInput)
+			if x.BuildId != nil {
+				each("build", *x.BuildId)
+			}
+			if x.ScriptId != nil {
+				each("script", *x.ScriptId)
+			}
 		},
 	},
 	{
@@ -957,6 +1246,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(ListGameServersOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.ListGameServers(ctx, in.(*ListGameServersInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*ListGameServersInput)
+			each("gameservergroup", x.GameServerGroupName)
 		},
 	},
 	{
@@ -993,6 +1286,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.ListTagsForResource(ctx, in.(*ListTagsForResourceInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*ListTagsForResourceInput)
+			each("arn", x.ResourceARN)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1003,6 +1300,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(PutScalingPolicyOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.PutScalingPolicy(ctx, in.(*PutScalingPolicyInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*PutScalingPolicyInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -1026,6 +1327,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.RegisterCompute(ctx, in.(*RegisterComputeInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*RegisterComputeInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1036,6 +1341,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(RegisterGameServerOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.RegisterGameServer(ctx, in.(*RegisterGameServerInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*RegisterGameServerInput)
+			each("gameservergroup", x.GameServerGroupName)
 		},
 	},
 	{
@@ -1048,6 +1357,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.RequestUploadCredentials(ctx, in.(*RequestUploadCredentialsInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*RequestUploadCredentialsInput)
+			each("build", x.BuildId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1059,6 +1372,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.ResolveAlias(ctx, in.(*ResolveAliasInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*ResolveAliasInput)
+			each("alias", x.AliasId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1069,6 +1386,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(ResumeGameServerGroupOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.ResumeGameServerGroup(ctx, in.(*ResumeGameServerGroupInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*ResumeGameServerGroupInput)
+			each("gameservergroup", x.GameServerGroupName)
 		},
 	},
 	{
@@ -1082,6 +1403,15 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.SearchGameSessions(ctx, in.(*SearchGameSessionsInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*SearchGameSessionsInput)
+			if x.FleetId != nil {
+				each("fleet", *x.FleetId)
+			}
+			if x.AliasId != nil {
+				each("alias", *x.AliasId)
+			}
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1092,6 +1422,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(StartFleetActionsOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.StartFleetActions(ctx, in.(*StartFleetActionsInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*StartFleetActionsInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -1104,6 +1438,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.StartGameSessionPlacement(ctx, in.(*StartGameSessionPlacementInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*StartGameSessionPlacementInput)
+			each("gamesessionqueue", x.GameSessionQueueName)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1114,6 +1452,13 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(StartMatchBackfillOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.StartMatchBackfill(ctx, in.(*StartMatchBackfillInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*StartMatchBackfillInput)
+			each("matchmakingconfiguration", x.ConfigurationName)
+			if x.GameSessionArn != nil {
+				each("arn", *x.GameSessionArn)
+			}
 		},
 	},
 	{
@@ -1126,6 +1471,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.StartMatchmaking(ctx, in.(*StartMatchmakingInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*StartMatchmakingInput)
+			each("matchmakingconfiguration", x.ConfigurationName)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1136,6 +1485,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(StopFleetActionsOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.StopFleetActions(ctx, in.(*StopFleetActionsInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*StopFleetActionsInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -1170,6 +1523,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.SuspendGameServerGroup(ctx, in.(*SuspendGameServerGroupInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*SuspendGameServerGroupInput)
+			each("gameservergroup", x.GameServerGroupName)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1180,6 +1537,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(TagResourceOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.TagResource(ctx, in.(*TagResourceInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*TagResourceInput)
+			each("arn", x.ResourceARN)
 		},
 	},
 	{
@@ -1192,6 +1553,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.TerminateGameSession(ctx, in.(*TerminateGameSessionInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*TerminateGameSessionInput)
+			each("arn", x.GameSessionId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1202,6 +1567,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(UntagResourceOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UntagResource(ctx, in.(*UntagResourceInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UntagResourceInput)
+			each("arn", x.ResourceARN)
 		},
 	},
 	{
@@ -1214,6 +1583,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateAlias(ctx, in.(*UpdateAliasInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateAliasInput)
+			each("alias", x.AliasId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1224,6 +1597,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(UpdateBuildOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateBuild(ctx, in.(*UpdateBuildInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateBuildInput)
+			each("build", x.BuildId)
 		},
 	},
 	{
@@ -1236,6 +1613,16 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateContainerFleet(ctx, in.(*UpdateContainerFleetInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateContainerFleetInput)
+			each("fleet", x.FleetId)
+			if x.GameServerContainerGroupDefinitionName != nil {
+				each("containergroupdefinition", *x.GameServerContainerGroupDefinitionName)
+			}
+			if x.PerInstanceContainerGroupDefinitionName != nil {
+				each("containergroupdefinition", *x.PerInstanceContainerGroupDefinitionName)
+			}
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1246,6 +1633,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(UpdateContainerGroupDefinitionOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateContainerGroupDefinition(ctx, in.(*UpdateContainerGroupDefinitionInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateContainerGroupDefinitionInput)
+			each("containergroupdefinition", x.Name)
 		},
 	},
 	{
@@ -1258,6 +1649,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateFleetAttributes(ctx, in.(*UpdateFleetAttributesInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateFleetAttributesInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1268,6 +1663,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(UpdateFleetCapacityOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateFleetCapacity(ctx, in.(*UpdateFleetCapacityInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateFleetCapacityInput)
+			each("fleet", x.FleetId)
 		},
 	},
 	{
@@ -1280,6 +1679,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateFleetPortSettings(ctx, in.(*UpdateFleetPortSettingsInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateFleetPortSettingsInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1290,6 +1693,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(UpdateGameServerOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateGameServer(ctx, in.(*UpdateGameServerInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateGameServerInput)
+			each("gameservergroup", x.GameServerGroupName)
 		},
 	},
 	{
@@ -1302,6 +1709,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateGameServerGroup(ctx, in.(*UpdateGameServerGroupInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateGameServerGroupInput)
+			each("gameservergroup", x.GameServerGroupName)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1312,6 +1723,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(UpdateGameSessionOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateGameSession(ctx, in.(*UpdateGameSessionInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateGameSessionInput)
+			each("arn", x.GameSessionId)
 		},
 	},
 	{
@@ -1324,6 +1739,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateGameSessionQueue(ctx, in.(*UpdateGameSessionQueueInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateGameSessionQueueInput)
+			each("gamesessionqueue", x.Name)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1334,6 +1753,13 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(UpdateMatchmakingConfigurationOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateMatchmakingConfiguration(ctx, in.(*UpdateMatchmakingConfigurationInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateMatchmakingConfigurationInput)
+			each("matchmakingconfiguration", x.Name)
+			if x.RuleSetName != nil {
+				each("matchmakingruleset", *x.RuleSetName)
+			}
 		},
 	},
 	{
@@ -1346,6 +1772,10 @@ var Operations = [...]Operation{
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateRuntimeConfiguration(ctx, in.(*UpdateRuntimeConfigurationInput)))
 		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateRuntimeConfigurationInput)
+			each("fleet", x.FleetId)
+		},
 	},
 	{
 		Service:   "GameLift",
@@ -1356,6 +1786,10 @@ var Operations = [...]Operation{
 		NewOutput: func() Shape { return new(UpdateScriptOutput) },
 		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
 			return answer(s.UpdateScript(ctx, in.(*UpdateScriptInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*UpdateScriptInput)
+			each("script", x.ScriptId)
 		},
 	},
 	{

@@ -16,9 +16,50 @@ func emitOperations(p *printer, m *model) {
 		p.f("\t\tErrors: []string{%s},\n", strings.Join(o.errors, ", "))
 		p.f("\t\tNewInput: func() Shape { return new(%s) },\n", o.input())
 		p.f("\t\tNewOutput: func() Shape { return new(%s) },\n", o.output())
-		p.f("\t\tCall: func(ctx context.Context, s Service, in Shape) (Shape, error) {\n\t\t\treturn answer(s.%s(ctx, in.(*%s)))\n\t\t},\n\t},\n", o.name, o.input())
+		p.f("\t\tCall: func(ctx context.Context, s Service, in Shape) (Shape, error) {\n\t\t\treturn answer(s.%s(ctx, in.(*%s)))\n\t\t},\n", o.name, o.input())
+		m.emitSubjects(p, o)
+		p.f("\t},\n")
 	}
 	p.f("}\n")
+}
+
+// kinds tells of which kind of resource the value of a shape is the name.
+var kinds = map[string]string{
+	"AliasIdOrArn":                      "alias",
+	"BuildIdOrArn":                      "build",
+	"ContainerGroupDefinitionNameOrArn": "containergroupdefinition",
+	"CustomLocationNameOrArnModel":      "location",
+	"FleetIdOrArn":                      "fleet",
+	"GameServerGroupNameOrArn":          "gameservergroup",
+	"GameSessionQueueNameOrArn":         "gamesessionqueue",
+	"MatchmakingConfigurationName":      "matchmakingconfiguration",
+	"MatchmakingRuleSetName":            "matchmakingruleset",
+	"ScriptIdOrArn":                     "script",
+	"AmazonResourceName":                "arn",
+	"ArnStringModel":                    "arn",
+}
+
+// emitSubjects writes the function that tells which resources an input names.
+func (m *model) emitSubjects(p *printer, o *op) {
+	head := false
+	for _, f := range m.shapes[o.input()].members {
+		kind := kinds[f.shape]
+		if kind == "" || m.goType(f.shape) != "string" {
+			continue
+		}
+		if !head {
+			p.f("Subjects: func(in Shape, each func(kind, name string)) {\nx := in.(*%s)\n", o.input())
+			head = true
+		}
+		if m.pointer(f) {
+			p.f("if x.%s != nil {\neach(%q, *x.%s)\n}\n", f.name, kind, f.name)
+		} else {
+			p.f("each(%q, x.%s)\n", kind, f.name)
+		}
+	}
+	if head {
+		p.f("},\n")
+	}
 }
 
 func emitServices(p *printer, m *model) {

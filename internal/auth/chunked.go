@@ -8,6 +8,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ import (
 // repeated or moved.
 type chunkReader struct {
 	src     *bufio.Reader
-	sums    []*checksum  // told the checksums the trailers bring
+	found   http.Header  // the trailers, once the body has ended
 	signer  *chunkSigner // nil when chunks are not signed
 	trailer bool         // trailers may follow the last chunk
 
@@ -37,11 +38,11 @@ const (
 	maxTrailers  = 32
 )
 
-func newChunkReader(src io.Reader, sums []*checksum) *chunkReader {
+func newChunkReader(src io.Reader) *chunkReader {
 	if src == nil {
 		src = strings.NewReader("")
 	}
-	return &chunkReader{src: bufio.NewReaderSize(src, maxChunkLine), sums: sums, hash: sha256.New()}
+	return &chunkReader{src: bufio.NewReaderSize(src, maxChunkLine), found: http.Header{}, hash: sha256.New()}
 }
 
 func (c *chunkReader) Read(b []byte) (int, error) {
@@ -134,11 +135,7 @@ func (c *chunkReader) trailers() error {
 			return c.signer.trailer(value, text.String())
 		}
 		text.WriteString(name + ":" + value + "\n")
-		for _, sum := range c.sums {
-			if sum.header == name {
-				sum.want = value
-			}
-		}
+		c.found.Set(name, value)
 	}
 	return malformed("more than %d trailers", maxTrailers)
 }

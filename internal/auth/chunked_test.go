@@ -193,7 +193,7 @@ func FuzzChunks(f *testing.F) {
 	f.Add([]byte("ffffffffffffffff\r\n"), false)
 	f.Add([]byte("0\r\n\r\n"), false)
 	f.Fuzz(func(t *testing.T, body []byte, trailer bool) {
-		c := newChunkReader(bytes.NewReader(body), nil)
+		c := newChunkReader(bytes.NewReader(body))
 		c.trailer = trailer
 		n, _ := io.Copy(io.Discard, c)
 		if n > int64(len(body)) {

@@ -27,7 +27,8 @@ const (
 // and a body that is not what was promised ends in an [*Error] instead of io.EOF.
 // A receiver must not use what it read before it has seen io.EOF.
 //
-// The encoding aws-chunked is undone, in the headers and ContentLength as well.
+// The encoding aws-chunked is undone, in the headers and ContentLength as well;
+// what stood in its trailers is in r.Trailer after io.EOF.
 func (v *Verifier) VerifyStream(ctx context.Context, r *http.Request, now time.Time) (Caller, error) {
 	s, err := ParseSignature(r)
 	if err != nil {
@@ -57,12 +58,13 @@ func (v *Verifier) VerifyStream(ctx context.Context, r *http.Request, now time.T
 		if err != nil || size < 0 {
 			return Caller{}, refuse(Malformed, "A body in chunks needs the header X-Amz-Decoded-Content-Length.")
 		}
-		chunks := newChunkReader(r.Body, body.sums)
+		chunks := newChunkReader(r.Body)
 		if kind != unsignedTrailer {
 			chunks.signer = &chunkSigner{key: day, at: s.Time, scope: s.scope(), last: s.value}
 		}
 		chunks.trailer = kind != signedChunks
 		body.src, body.left = chunks, size
+		body.trailer, r.Trailer = chunks.found, chunks.found
 		unchunk(r, size)
 	default:
 		if len(kind) != 64 {
@@ -111,6 +113,7 @@ type payload struct {
 	src     io.Reader
 	left    int64 // bytes that must still come; -1 unknown
 	sums    []*checksum
+	trailer http.Header // of src, complete at its end
 	sha     hash.Hash
 	wantSHA string
 	err     error // sticks
@@ -154,6 +157,9 @@ func (p *payload) end() error {
 		return refuse(BadBody, "X-Amz-Content-Sha256 is not the hash of the body.")
 	}
 	for _, c := range p.sums {
+		if c.want == "" {
+			c.want = p.trailer.Get(c.header)
+		}
 		if err := c.verify(); err != nil {
 			return err
 		}
