@@ -306,12 +306,12 @@ func TestRepeatedRequestIsCarriedOutOnce(t *testing.T) {
 	host := sdktest.Start(t)
 	id := host.Reserve("gs", "ada")
 	release := make(chan struct{})
-	host.Before = func(_ context.Context, _ sdk.Process, r sdk.Request) error {
+	host.Before(func(_ context.Context, _ sdk.Process, r sdk.Request) error {
 		if _, ok := r.(sdk.AcceptPlayerSession); ok {
 			<-release
 		}
 		return nil
-	}
+	})
 	members := `,"GameSessionId":"gs","PlayerSessionId":"` + id + `"`
 	request := `{"Action":"AcceptPlayerSession","RequestId":"0aB9cD8eF7gH6iJ5kL4mN3oP2qR1sT0u"` + members + `}`
 	first := dial(t, nil, host.URL()+"/?"+query("i1"))
@@ -333,7 +333,7 @@ func TestRepeatedRequestIsCarriedOutOnce(t *testing.T) {
 
 func TestInternalErrorsStayInside(t *testing.T) {
 	host := sdktest.Start(t)
-	host.Before = func(context.Context, sdk.Process, sdk.Request) error { return errors.New("database on fire") }
+	host.Before(func(context.Context, sdk.Process, sdk.Request) error { return errors.New("database on fire") })
 	c := dial(t, nil, host.URL()+"/?"+query("i"))
 	m := c.call("r", "HeartbeatServerProcess", "")
 	if text, _ := m["ErrorMessage"].(string); m["StatusCode"] != 500.0 || text == "" || strings.Contains(text, "fire") {
@@ -391,11 +391,11 @@ func TestClosingSaysComeBack(t *testing.T) {
 		c := dial(t, pipe.Client(), "ws://pipe/?"+query("i"))
 		c.call("r", "HeartbeatServerProcess", "")
 		entered := make(chan struct{})
-		games.Before = func(ctx context.Context, _ sdk.Process, _ sdk.Request) error {
+		games.Before(func(ctx context.Context, _ sdk.Process, _ sdk.Request) error {
 			close(entered)
 			<-ctx.Done() // an answer that would never come
 			return ctx.Err()
-		}
+		})
 		c.write(`{"Action":"AcceptPlayerSession","RequestId":"s"}`)
 		<-entered
 		cancel()

@@ -32,14 +32,11 @@ const Token = "7f3c1f3e-0000-4000-8000-5a5a5a5a5a5a"
 type Host struct {
 	Door *sdk.Door
 
-	// Before, if set, is called before every request is carried out; an error
-	// is the answer. It may block.
-	Before func(ctx context.Context, p sdk.Process, r sdk.Request) error
-
 	t    testing.TB
 	addr string
 
 	mu       sync.Mutex
+	before   func(context.Context, sdk.Process, sdk.Request) error
 	changed  chan struct{} // closed and replaced at every change
 	calls    []Heard
 	hellos   []sdk.Hello
@@ -89,6 +86,14 @@ func (h *Host) Serve(ln net.Listener) {
 			h.t.Errorf("door: %v", err)
 		}
 	})
+}
+
+// Before has f called before every request is carried out. An error of f is the
+// answer. It may block.
+func (h *Host) Before(f func(ctx context.Context, p sdk.Process, r sdk.Request) error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.before = f
 }
 
 // URL is where game servers connect.
@@ -235,8 +240,11 @@ func (h *Host) Disconnected(p sdk.Process, _ time.Time) {
 
 // Call implements sdk.Games.
 func (h *Host) Call(ctx context.Context, p sdk.Process, r sdk.Request) (reply sdk.Reply, err error) {
-	if h.Before != nil {
-		if err := h.Before(ctx, p, r); err != nil {
+	h.mu.Lock()
+	before := h.before
+	h.mu.Unlock()
+	if before != nil {
+		if err := before(ctx, p, r); err != nil {
 			return nil, err
 		}
 	}
