@@ -85,7 +85,7 @@ func ParsePolicy(text []byte) (Policy, error) {
 	}
 	for i, s := range p.Statements {
 		if err := s.check(); err != nil {
-			return Policy{}, fmt.Errorf("Statement[%d]: %w", i, err)
+			return Policy{}, fmt.Errorf("in Statement[%d] of the policy: %w", i, err)
 		}
 	}
 	return p, nil

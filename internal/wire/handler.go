@@ -19,6 +19,9 @@ import (
 // bytes is the largest the API knows and takes 6.7 MB as base64.
 const MaxBodyBytes = 10 << 20
 
+// requestIDHeader is spelled as AWS does, which is not Go's way.
+const requestIDHeader = "x-amzn-RequestId"
+
 // Options is what a [Handler] needs. Service and Verifier are required.
 type Options struct {
 	Service  api.Service
@@ -62,7 +65,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := newRequestID()
 	// Clients whose clock is wrong sign again with the time of the answer.
 	w.Header().Set("Date", start.UTC().Format(http.TimeFormat))
-	w.Header()["x-amzn-RequestId"] = []string{id}
+	w.Header()[requestIDHeader] = []string{id}
 
 	c := &call{Handler: h, w: w, r: r, id: id, now: start}
 	if isQuery(r) && r.Header.Get("X-Amz-Target") == "" {

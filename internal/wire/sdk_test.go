@@ -1,0 +1,134 @@
+package wire
+
+import (
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/gamelift"
+	"github.com/aws/aws-sdk-go-v2/service/gamelift/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+)
+
+// sdkHarness serves over a real socket with the real clock, shifted by skew.
+func sdkHarness(t *testing.T, skew time.Duration) (*harness, aws.Config) {
+	t.Helper()
+	h := newHarness(t)
+	h.front.API.(*Handler).o.Now = func() time.Time { return time.Now().Add(skew) }
+	server := httptest.NewServer(h.front)
+	t.Cleanup(server.Close)
+	return h, aws.Config{
+		Region:       "us-west-2",
+		BaseEndpoint: aws.String(server.URL),
+		Credentials:  sdkCredentials,
+		HTTPClient:   server.Client(),
+	}
+}
+
+var sdkCredentials = aws.NewCredentialsCache(staticCredentials())
+
+func staticCredentials() aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "")
+}
+
+// TestStockSDK drives the stock AWS SDK for Go.
+func TestStockSDK(t *testing.T) {
+	h, config := sdkHarness(t, 0)
+	client := gamelift.NewFromConfig(config, func(o *gamelift.Options) { o.RetryMaxAttempts = 1 })
+
+	list, err := client.ListFleets(t.Context(), &gamelift.ListFleetsInput{Limit: aws.Int32(5)})
+	if err != nil || strings.Join(list.FleetIds, " ") != "fleet-1 fleet-2" || *list.NextToken != "next" {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if len(h.fake.invoked[0]) != 36 {
+		t.Errorf("invocation id %q", h.fake.invoked)
+	}
+
+	session, err := client.CreatePlayerSession(t.Context(), &gamelift.CreatePlayerSessionInput{
+		GameSessionId: aws.String("arn:aws:gamelift:us-west-2::gamesession/fleet-1/gsess-1"), PlayerId: aws.String("é\"\n"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := session.PlayerSession; *p.PlayerId != "é\"\n" || p.Status != types.PlayerSessionStatusReserved || *p.Port != 7777 || !p.CreationTime.Equal(time.UnixMilli(1567512000123)) {
+		t.Errorf("%+v", p)
+	}
+	if _, err := client.DeleteAlias(t.Context(), &gamelift.DeleteAliasInput{AliasId: aws.String("alias-1")}); err != nil {
+		t.Errorf("an operation without output: %v", err)
+	}
+
+	_, err = client.CreatePlayerSessions(t.Context(), &gamelift.CreatePlayerSessionsInput{GameSessionId: aws.String("arn:x"), PlayerIds: []string{"p"}})
+	full, ok := errors.AsType[*types.GameSessionFullException](err)
+	if !ok || aws.ToString(full.Message) != "The game session has no free slot." {
+		t.Errorf("a declared exception arrives as %v", err)
+	}
+
+	_, err = client.ListAliases(t.Context(), &gamelift.ListAliasesInput{})
+	if e, ok := errors.AsType[*types.InvalidRequestException](err); !ok || aws.ToString(e.Message) != "Full." {
+		t.Errorf("an undeclared exception arrives as %v", err)
+	}
+
+	_, err = client.CreateFleet(t.Context(), &gamelift.CreateFleetInput{Name: aws.String("f"), FleetType: "SPOTTY"})
+	if e, ok := errors.AsType[*types.InvalidRequestException](err); !ok || !strings.Contains(aws.ToString(e.Message), "FleetType: must be one of ON_DEMAND, SPOT") {
+		t.Errorf("a violation arrives as %v", err)
+	}
+
+	config.Credentials = credentials.NewStaticCredentialsProvider("AKIDNOBODY", "x", "")
+	_, err = gamelift.NewFromConfig(config).ListFleets(t.Context(), &gamelift.ListFleetsInput{})
+	if e, ok := errors.AsType[smithy.APIError](err); !ok || e.ErrorCode() != "UnrecognizedClientException" || !strings.Contains(e.ErrorMessage(), "chairlift env") {
+		t.Errorf("an unknown key arrives as %v", err)
+	}
+}
+
+// TestStockSDKRetriesThrottling: with the right name the SDK tries again, under
+// the same invocation id.
+func TestStockSDKRetriesThrottling(t *testing.T) {
+	h, config := sdkHarness(t, 0)
+	client := gamelift.NewFromConfig(config, func(o *gamelift.Options) {
+		o.RetryMaxAttempts = 2
+	})
+	_, err := client.SearchGameSessions(t.Context(), &gamelift.SearchGameSessionsInput{FleetId: aws.String("fleet-1")})
+	if e, ok := errors.AsType[smithy.APIError](err); !ok || e.ErrorCode() != throttling {
+		t.Errorf("%v", err)
+	}
+	if len(h.calls) != 2 {
+		t.Errorf("%d attempts, want 2", len(h.calls))
+	}
+}
+
+// TestStockSDKCorrectsItsClock: a client whose clock is wrong hears the time from
+// us and gets through at the second attempt.
+func TestStockSDKCorrectsItsClock(t *testing.T) {
+	for _, skew := range []time.Duration{time.Hour, -time.Hour} {
+		h, config := sdkHarness(t, skew)
+		client := gamelift.NewFromConfig(config)
+		if _, err := client.ListFleets(t.Context(), &gamelift.ListFleetsInput{}); err != nil {
+			t.Errorf("skew %v: %v", skew, err)
+		}
+		if len(h.calls) != 2 || h.calls[0].Code != invalidSignature {
+			t.Errorf("skew %v: %+v", skew, h.calls)
+		}
+	}
+}
+
+func TestStockSTS(t *testing.T) {
+	_, config := sdkHarness(t, 0)
+	who, err := sts.NewFromConfig(config).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	if err != nil || *who.Account != "123456789012" || *who.Arn != "arn:aws:iam::123456789012:user/AKIDEXAMPLE" || *who.UserId == "" {
+		t.Errorf("%+v, %v", who, err)
+	}
+	config.Credentials = credentials.NewStaticCredentialsProvider("AKIDNOBODY", "x", "")
+	_, err = sts.NewFromConfig(config).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	if e, ok := errors.AsType[smithy.APIError](err); !ok || e.ErrorCode() != "InvalidClientTokenId" {
+		t.Errorf("%v", err)
+	}
+	_, err = sts.NewFromConfig(config).GetSessionToken(t.Context(), &sts.GetSessionTokenInput{})
+	if e, ok := errors.AsType[smithy.APIError](err); !ok || e.ErrorCode() == "" {
+		t.Errorf("%v", err)
+	}
+}
