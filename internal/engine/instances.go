@@ -15,10 +15,10 @@ import (
 )
 
 // fleetDue asks the decider what a fleet needs and does it. A terminated
-// fleet is forgotten.
+// fleet loses its game sessions, and is forgotten some time later.
 func (tx *Tx) fleetDue(f *lift.Fleet) error {
 	if f.Status == lift.FleetTerminated {
-		return store.Fleets.Delete(tx, string(f.ID))
+		return tx.forget(f)
 	}
 	d, err := PlanFleet(tx, tx.Now, f)
 	if err != nil {
@@ -34,7 +34,8 @@ func (tx *Tx) fleetDue(f *lift.Fleet) error {
 				lift.Notice{Code: lift.FleetStateError, Message: d.Fail.Message})
 		}
 		if f.Status == lift.FleetTerminated {
-			f.TerminatedAt = tx.Now
+			f.TerminatedAt, f.LookAt = tx.Now, tx.Now
+			tx.Due()
 		}
 		if err := tx.Log(f, notices...); err != nil {
 			return err
@@ -60,6 +61,42 @@ func (tx *Tx) fleetDue(f *lift.Fleet) error {
 		if err := tx.Emit(*drain); err != nil {
 			return err
 		}
+	}
+	return store.Fleets.Put(tx, f)
+}
+
+// forgetBatch is how many game sessions of a terminated fleet go at once.
+const forgetBatch = 100
+
+// forget removes the game sessions of a terminated fleet with their players
+// (behaviour 2.14), some at a time, and then the fleet, when nobody asks for
+// its events any more.
+func (tx *Tx) forget(f *lift.Fleet) error {
+	ss, _, err := store.Sessions.Scan(tx, "fleet", string(f.ID)+"/", store.Cursor{}, forgetBatch)
+	if err != nil {
+		return err
+	}
+	for _, s := range ss {
+		ps, err := store.Players.All(tx, "session", string(s.ID)+"/")
+		if err != nil {
+			return err
+		}
+		for _, p := range ps {
+			if err := store.Players.Delete(tx, string(p.ID)); err != nil {
+				return err
+			}
+		}
+		if err := store.Sessions.Delete(tx, string(s.ID)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(ss) == forgetBatch:
+		tx.Due()
+	case tx.Now.Before(f.TerminatedAt.Add(store.KeepFleets)):
+		f.LookAt = time.Time{}
+	default:
+		return store.Fleets.Delete(tx, string(f.ID))
 	}
 	return store.Fleets.Put(tx, f)
 }

@@ -121,6 +121,23 @@ func (tx *Tx) openOn(f *lift.Fleet, p lift.Process, w session.Want) (*lift.GameS
 	return st.Session, tx.Emit(effects...)
 }
 
+// Terminate begins the end of a live game session and of its process, by force
+// if need be, and returns the session as it is then.
+func (tx *Tx) Terminate(s *lift.GameSession, force bool) (*lift.GameSession, error) {
+	st, err := tx.loadProcess(s.ProcessID)
+	if err != nil {
+		return nil, err
+	}
+	next, effects := session.Terminate(st, force)
+	if next.Session == nil {
+		return s, nil
+	}
+	if err := tx.saveProcess(st, next); err != nil {
+		return nil, err
+	}
+	return next.Session, tx.Emit(effects...)
+}
+
 // Census says in words what the processes of a fleet are doing, for the user
 // who got none. It looks at the first thousand.
 func Census(tx store.Tx, f lift.FleetID) (string, error) {

@@ -26,6 +26,7 @@ type Build struct {
 	Bucket, Key      string // where the archive lies
 	CreatedAt        time.Time
 	UploadBy         time.Time         // INITIALIZED builds fail then
+	ReceivedAt       time.Time         // when its files had arrived; while INITIALIZED they are being checked
 	Deleted          bool              // gone for callers; the files stay until no fleet needs them (behaviour 1.4)
 	Tags             map[string]string `json:",omitempty"`
 }

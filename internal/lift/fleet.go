@@ -59,6 +59,7 @@ type Fleet struct {
 	LaunchPath      string           // the legacy ServerLaunchPath, as given
 	LaunchParams    string           // the legacy ServerLaunchParameters
 	InstanceRoleARN string
+	RoleProvider    string // how processes get the role's credentials: SHARED_CREDENTIAL_FILE or empty
 	Capacity        Capacity
 	CreatedAt       time.Time
 	ActivateBy      time.Time // a fleet still preparing then fails
@@ -186,6 +187,7 @@ const (
 	FleetCreated              EventCode = "FLEET_CREATED"
 	FleetDeleted              EventCode = "FLEET_DELETED"
 	FleetScaling              EventCode = "FLEET_SCALING_EVENT"
+	FleetProtectionUpdated    EventCode = "FLEET_NEW_GAME_SESSION_PROTECTION_POLICY_UPDATED"
 	FleetInitializationFailed EventCode = "FLEET_INITIALIZATION_FAILED"
 	FleetDownloadFailed       EventCode = "FLEET_BINARY_DOWNLOAD_FAILED"
 	FleetExtractingBuild      EventCode = "FLEET_CREATION_EXTRACTING_BUILD"

@@ -35,6 +35,35 @@ func Dismiss(p *lift.Process, how lift.TerminateProcess) []lift.Effect {
 	return []lift.Effect{{To: lift.ToAgent(p.InstanceID), TerminateProcess: &how}}
 }
 
+// Reasons for the end of a game session, as the API spells them (behaviour 3.1).
+const (
+	ReasonTriggered = "TRIGGERED_ON_PROCESS_TERMINATE"
+	ReasonForced    = "FORCE_TERMINATED"
+)
+
+// Terminate begins the end of a live session because its owner said so
+// (behaviour 3.4): its process is asked to end or, by force, ended at once. The
+// session is TERMINATED when the process has announced its end or is gone. A
+// session that was asked to end can still be forced; asking again changes
+// nothing.
+func Terminate(st State, force bool) (State, []lift.Effect) {
+	s := st.Live()
+	if s == nil || s.Status == lift.SessionTerminating && (!force || s.StatusReason == ReasonForced) {
+		return st, nil
+	}
+	st = st.clone()
+	how := lift.TerminateProcess{Reason: "its game session was terminated by request", Force: force}
+	st.Session.Status, st.Session.StatusReason = lift.SessionTerminating, ReasonTriggered
+	if force {
+		st.Session.StatusReason = ReasonForced
+	}
+	if force && st.Process.State == lift.ProcessTerminating {
+		how.ProcessID = st.Process.ID // it was asked before
+		return st, []lift.Effect{{To: lift.ToAgent(st.Process.InstanceID), TerminateProcess: &how}}
+	}
+	return st, Dismiss(&st.Process, how)
+}
+
 // Lost ends the process and its session because its instance is gone.
 func Lost(now time.Time, st State, why string) State {
 	st = st.clone()

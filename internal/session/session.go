@@ -193,7 +193,10 @@ func (s State) player(id lift.PlayerSessionID) (*lift.PlayerSession, error) {
 // end finishes the live session, if there is one, and all its players.
 func (s *State) end(now time.Time, reason string) {
 	if live := s.Live(); live != nil {
-		live.Status, live.StatusReason = lift.SessionTerminated, reason
+		live.Status = lift.SessionTerminated
+		if reason != "" {
+			live.StatusReason = reason
+		}
 		live.EndedAt, live.KeepUntil = now, now.Add(Retention)
 		for i := range s.Players {
 			switch p := &s.Players[i]; p.Status {

@@ -38,6 +38,17 @@ func (t *Table[T]) Find(tx Tx, id string) (*T, error) {
 	return v, err
 }
 
+// Noun is what messages call a document of the table: "fleet".
+func (t *Table[T]) Noun() string { return t.noun }
+
+// Cursor returns v's place in the index, from which a Scan goes on.
+func (t *Table[T]) Cursor(v *T, index string) Cursor {
+	if index == "" {
+		return Cursor{ID: t.id(v)}
+	}
+	return Cursor{Value: t.keys(v)[index], ID: t.id(v)}
+}
+
 // Put saves v under the guard of Tx.Put.
 func (t *Table[T]) Put(tx Tx, v *T) error {
 	body, err := json.Marshal(v)

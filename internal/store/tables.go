@@ -1,6 +1,9 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -9,7 +12,7 @@ import (
 // How long finished things are remembered.
 const (
 	keepProcesses = time.Hour // for logs and "why"
-	keepFleets    = time.Hour // behaviour 2.1: a terminated fleet's events stay readable
+	KeepFleets    = time.Hour // behaviour 2.1: a terminated fleet's events stay readable
 	keepEvents    = 30 * 24 * time.Hour
 )
 
@@ -43,14 +46,21 @@ type Secret struct {
 // The tables. An index value begins with what is searched for and ends with
 // what the results are ordered by.
 var (
+	// Builds: those that are deleted and whose files may still be there are
+	// found by "deleted"; those whose files arrived and are being checked by
+	// "received".
 	Builds = &Table[lift.Build]{
-		Kind: Kind{Name: "build", Indexes: []string{"region"}}, noun: "build",
+		Kind: Kind{Name: "build", Indexes: []string{"region", "received", "deleted"}}, noun: "build",
 		id: func(b *lift.Build) string { return string(b.ID) },
 		keys: func(b *lift.Build) map[string]string {
 			if b.Deleted {
-				return nil
+				return map[string]string{"deleted": "yes"}
 			}
-			return map[string]string{"region": b.Region + "/"}
+			k := map[string]string{"region": b.Region + "/"}
+			if b.Status == lift.BuildInitialized && !b.ReceivedAt.IsZero() {
+				k["received"] = "yes"
+			}
+			return k
 		},
 		due: func(b *lift.Build) time.Time {
 			if b.Status == lift.BuildInitialized && !b.Deleted {
@@ -78,8 +88,8 @@ var (
 			return map[string]string{"region": f.Region + "/", "build": string(f.BuildID)}
 		},
 		due: func(f *lift.Fleet) time.Time {
-			if f.Status == lift.FleetTerminated {
-				return f.TerminatedAt.Add(keepFleets)
+			if f.Status == lift.FleetTerminated && f.LookAt.IsZero() {
+				return f.TerminatedAt.Add(KeepFleets)
 			}
 			return f.LookAt
 		},
@@ -100,7 +110,7 @@ var (
 			case lift.InstanceTerminating:
 				return i.StopBy
 			case lift.InstanceTerminated:
-				return i.EndedAt.Add(keepFleets)
+				return i.EndedAt.Add(KeepFleets)
 			}
 			return time.Time{}
 		},
@@ -250,12 +260,29 @@ func Kinds() []Kind {
 func InRegion(region, name string) string { return region + "/" + name }
 
 // CreatorKey is the id of a Creator.
-func CreatorKey(f lift.FleetID, creator string) string { return string(f) + "/" + creator }
+func CreatorKey(f lift.FleetID, creator string) string { return string(f) + "/" + bounded(creator) }
 
 // PlayerKey is the value of a player in the index "player". It ends with a
 // character that hardly occurs in a player id, which may be any text; readers
 // still compare.
-func PlayerKey(region, player string) string { return region + "/" + player + "\x1f" }
+func PlayerKey(region, player string) string { return region + "/" + bounded(player) + "\x1f" }
+
+// bounded makes a caller's own text of up to 1,024 characters fit to be part of
+// a key: it is itself, or its digest if it is long or holds what keys cannot.
+func bounded(s string) string {
+	const longest = 256
+	if len(s) <= longest && !strings.ContainsRune(s, 0) {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// FleetEventsFrom is the cursor in the index "fleet" of Events before the first
+// event of f at or after t.
+func FleetEventsFrom(f lift.FleetID, t time.Time) Cursor {
+	return Cursor{Value: string(f) + "/" + stamp(t)}
+}
 
 // stamp writes a time so that texts sort as times do.
 func stamp(t time.Time) string { return t.UTC().Format("20060102T150405.000000") }
