@@ -9,11 +9,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/chairlift-games/chairlift/internal/fleet"
+	"github.com/chairlift-games/chairlift/internal/host"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/link"
 )
@@ -25,19 +27,29 @@ type Config struct {
 	Instance lift.InstanceID
 	Token    string // the secret it presents at the link
 
-	Dir     string // the instance's own folder: archive, logs, metadata
-	Game    string // where the build goes; default Dir/game; /local/game on an isolated instance
-	Address string // where players reach the instance
-	Shared  bool   // it has the machine's own address, ports and files
+	Dir      string // the instance's own folder: archive and logs
+	Game     string // where the build goes; default Dir/game
+	Metadata string // where gamelift-metadata.json goes; default Dir/metadata
+	Address  string // where players reach the instance
+	Shared   bool   // it has the machine's own address, ports and files
 
-	// Alone says that the agent is all that this process does. It then collects
-	// the orphans of its server processes, as the first process of a PID
-	// namespace has to.
-	Alone bool
+	// Start starts a process so that it ends with the agent, as host.Lease
+	// does. The default only starts it.
+	Start func(*exec.Cmd) error
 
 	Pace   fleet.Pace // default fleet.LocalPace
 	Limits Limits
 	Log    *slog.Logger // default: none
+}
+
+// ConfigFor is the configuration of an agent that a host started.
+func ConfigFor(l *host.Lease) Config {
+	p := l.Place
+	return Config{
+		Server: p.Server, Instance: p.ID, Token: p.Token,
+		Dir: p.Dir, Game: p.GameDir(), Metadata: p.MetadataDir(),
+		Address: p.Address, Shared: !p.Isolated, Start: l.Start,
+	}
 }
 
 // Link is what an agent needs of its link to the service; *link.Agent is one.
@@ -55,10 +67,6 @@ type Link interface {
 // begin, or the service does not know it any more. Either way nothing it
 // launched is left.
 func Run(ctx context.Context, cfg Config) error {
-	cfg, err := cfg.withDefaults()
-	if err != nil {
-		return err
-	}
 	l, err := link.NewAgent(link.Options{Server: cfg.Server, Instance: cfg.Instance, Token: cfg.Token, TLS: cfg.TLS, Log: cfg.Log})
 	if err != nil {
 		return err
@@ -69,6 +77,10 @@ func Run(ctx context.Context, cfg Config) error {
 // runOver runs the agent over a link that connected keeps alive until its
 // context ends or there is no point any more.
 func runOver(ctx context.Context, cfg Config, l Link, connected func(context.Context) error) error {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return err
+	}
 	s, err := newShell(cfg, l)
 	if err != nil {
 		return err
@@ -105,10 +117,13 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Game == "" {
 		c.Game = filepath.Join(dir, "game")
 	}
+	if c.Metadata == "" {
+		c.Metadata = filepath.Join(dir, "metadata")
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	for _, folder := range []string{c.Game, c.logs()} {
+	for _, folder := range []string{c.Game, c.Metadata, c.logs()} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return c, fmt.Errorf("making the folders of instance %s: %w", c.Instance, err)
 		}

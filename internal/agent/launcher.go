@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
@@ -29,15 +28,13 @@ const (
 	logsKept = 20
 )
 
-// launcher starts and ends the server processes of an instance. All starts
-// happen on one thread of the operating system, which lives as long as the
-// launcher: on Linux a child is ended when the thread that started it ends.
+// launcher starts and ends the server processes of an instance.
 type launcher struct {
-	place   place
-	post    func(Event)
-	ship    func(*capture)
-	log     *slog.Logger
-	orphans *orphans // nil unless this process collects them
+	place  place
+	reaper *reaper
+	post   func(Event)
+	ship   func(*capture)
+	log    *slog.Logger
 
 	jobs  chan Launch
 	ports ports // owned by run
@@ -50,11 +47,10 @@ type launcher struct {
 
 // place is where and as what an instance's processes run.
 type place struct {
-	game   string // the folder of the build
-	logs   string // the folder of captured output
-	shared bool
-	env    []string // without the Server SDK's variables
-	sdk    func(lift.ProcessID) []string
+	game string   // the folder of the build
+	logs string   // the folder of captured output
+	env  []string // without the Server SDK's variables
+	sdk  func(lift.ProcessID) []string
 }
 
 // child is a running server process.
@@ -64,9 +60,9 @@ type child struct {
 	out  *capture
 }
 
-func newLauncher(p place, allowed []lift.PortPermission, post func(Event), ship func(*capture), log *slog.Logger) *launcher {
+func newLauncher(p place, allowed []lift.PortPermission, r *reaper, post func(Event), ship func(*capture), log *slog.Logger) *launcher {
 	return &launcher{
-		place: p, post: post, ship: ship, log: log,
+		place: p, reaper: r, post: post, ship: ship, log: log,
 		// Never more than MaxProcesses exist, so neither channel ever blocks.
 		jobs:    make(chan Launch, fleet.MaxProcesses),
 		done:    make(chan lift.ProcessID, fleet.MaxProcesses),
@@ -78,10 +74,8 @@ func newLauncher(p place, allowed []lift.PortPermission, post func(Event), ship 
 // launch queues a start.
 func (l *launcher) launch(a Launch) { l.jobs <- a }
 
-// run starts what is queued until stop is closed, which must not happen before
-// all children are gone.
+// run starts what is queued until stop is closed.
 func (l *launcher) run(stop <-chan struct{}) {
-	runtime.LockOSThread() // and never unlock it: the thread ends with us
 	for {
 		select {
 		case <-stop:
@@ -126,14 +120,8 @@ func (l *launcher) start(a Launch) {
 	cmd.Dir = l.place.game
 	cmd.Env = append(append([]string(nil), l.place.env...), l.place.sdk(a.ProcessID)...)
 	cmd.Stdout, cmd.Stderr = pw, pw
-	setAttributes(cmd)
 	started := time.Now()
-	err = l.orphans.starting(func() (int, error) {
-		if err := cmd.Start(); err != nil {
-			return 0, err
-		}
-		return cmd.Process.Pid, nil
-	})
+	err = l.reaper.launch(cmd)
 	pw.Close()
 	if err != nil {
 		pr.Close()
@@ -164,7 +152,8 @@ func (l *launcher) watch(id lift.ProcessID, c *child, path string, output *os.Fi
 	err := c.cmd.Wait()
 	lived := time.Since(started)
 	c.tree.kill() // what it left behind
-	l.orphans.ended(c.cmd.Process.Pid, id)
+	killStrays(id)
+	l.reaper.waited(c.cmd.Process.Pid)
 	timer := time.AfterFunc(drainOutput, func() { output.Close() })
 	<-copied
 	timer.Stop()

@@ -22,3 +22,7 @@ func endingSignal(s *os.ProcessState) (name string, number int) {
 	}
 	return "", 0
 }
+
+// setAttributes puts a process into a session of its own, whose group can be
+// ended as a whole.
+func setAttributes(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tree is a job object: everything in it ends with kill, and with the agent,
-// whose handle is the only one.
+// tree is a job object, inside the one of the agent: everything in it ends with
+// kill, and with the agent, whose handle is the only one.
 type tree struct {
 	job     windows.Handle
 	process *os.Process

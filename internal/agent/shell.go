@@ -38,7 +38,7 @@ type shell struct {
 	listener net.Listener
 	launcher *launcher
 	outbox   *outbox
-	orphans  *orphans
+	reaper   *reaper
 	config   lift.Configure // set before anything that reads it begins
 	abort    context.CancelFunc
 	left     bool
@@ -56,6 +56,7 @@ func newShell(cfg Config, l Link) (*shell, error) {
 		cfg: cfg, link: l, log: cfg.Log.With("instance", cfg.Instance), token: newToken(),
 		core: NewCore(Options{Instance: cfg.Instance, Address: cfg.Address, Shared: cfg.Shared, Pace: cfg.Pace, Limits: cfg.Limits, IDs: rand.Reader}),
 		mail: make(chan Event, mailboxEvents), gone: make(chan struct{}), end: make(chan error, 1),
+		reaper: newReaper(cfg.Start),
 	}
 	var err error
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -88,20 +89,13 @@ func (s *shell) run(ctx, background context.Context) (err error) {
 			s.post(Interrupted{Reason: "the door for server processes failed: " + err.Error()})
 		}
 	})
-	stopped := make(chan struct{})
-	if s.cfg.Alone {
-		if s.orphans, err = collect(stopped); err != nil {
-			s.log.Warn("orphans of server processes are not collected", "error", err)
-		}
-	}
+	go s.reaper.run(s.gone)
 	s.outbox = newOutbox(s.link, func(congested bool) { s.post(Congested{congested}) })
 	s.working.Go(func() { s.outbox.run(background) })
 
 	s.loop(ctx)
 
 	close(s.gone)
-	s.orphans.killAll()
-	close(stopped)
 	err = s.goodbye()
 	stop()
 	s.working.Wait()
@@ -155,12 +149,11 @@ func (s *shell) configure(c lift.Configure) {
 	s.config = c
 	url := "ws://" + s.listener.Addr().String()
 	s.launcher = newLauncher(place{
-		game: s.cfg.Game, logs: s.cfg.logs(), shared: s.cfg.Shared, env: cleanEnvironment(os.Environ()),
+		game: s.cfg.Game, logs: s.cfg.logs(), env: cleanEnvironment(os.Environ()),
 		sdk: func(id lift.ProcessID) []string {
 			return sdkEnvironment(url, c.Fleet.ID, s.cfg.Instance, id, s.token)
 		},
-	}, c.Fleet.InboundPorts, s.post, s.ship, s.log)
-	s.launcher.orphans = s.orphans
+	}, c.Fleet.InboundPorts, s.reaper, s.post, s.ship, s.log)
 	go s.launcher.run(s.gone)
 }
 

@@ -158,31 +158,21 @@ func (s *shell) install(ctx context.Context) Prepared {
 		return out
 	}
 	began := time.Now()
-	// A child ends with the thread that started it; see launcher.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	cmd := exec.Command(script)
 	cmd.Dir = s.cfg.Game
 	cmd.Env = cleanEnvironment(os.Environ())
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.WaitDelay = drainOutput
-	setAttributes(cmd)
-	err := s.orphans.starting(func() (int, error) {
-		if err := cmd.Start(); err != nil {
-			return 0, err
-		}
-		return cmd.Process.Pid, nil
-	})
-	if err != nil {
+	if err := s.reaper.launch(cmd); err != nil {
 		out.Err = fmt.Sprintf("The install script cannot run: %v.", plain(err))
 		return out
 	}
 	all := newTree(cmd)
 	aborted := context.AfterFunc(ctx, all.kill)
-	err = cmd.Wait()
+	err := cmd.Wait()
 	aborted()
 	all.kill()
-	s.orphans.ended(cmd.Process.Pid, "")
+	s.reaper.waited(cmd.Process.Pid)
 	status, code := describeExit(cmd.ProcessState, err)
 	log.printf("%s ended with %s after %s", installScript(), status, time.Since(began).Round(time.Millisecond))
 	if code != 0 {
@@ -274,8 +264,7 @@ type metadata struct {
 	ServerLaunchPath string `json:"serverLaunchPath"`
 }
 
-// finish writes the metadata file beside the game folder: so it is at its
-// documented place on an isolated instance.
+// finish writes the metadata file.
 func (s *shell) finish() Prepared {
 	out := Prepared{Stage: lift.StageBuilding}
 	f, b := s.config.Fleet, s.config.Build
@@ -285,10 +274,7 @@ func (s *shell) finish() Prepared {
 		InstanceRoleARN: f.InstanceRoleARN, InstanceType: f.InstanceType, ServerLaunchPath: f.LaunchPath,
 	}, "", "  ")
 	if err == nil {
-		folder := filepath.Join(filepath.Dir(s.cfg.Game), "gamemetadata")
-		if err = os.MkdirAll(folder, 0o755); err == nil {
-			err = os.WriteFile(filepath.Join(folder, "gamelift-metadata.json"), append(data, '\n'), 0o644)
-		}
+		err = os.WriteFile(filepath.Join(s.cfg.Metadata, "gamelift-metadata.json"), append(data, '\n'), 0o644)
 	}
 	if err != nil {
 		// Few servers read it: the instance goes on without.
