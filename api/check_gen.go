@@ -1292,6 +1292,24 @@ func (x *ExplainFleetInput) check(c *checker) {
 
 func (x *ExplainFleetOutput) check(c *checker) {}
 
+func (x *ExplainPlacementInput) check(c *checker) {
+	c.string("PlacementId", x.PlacementId, &ruleIdStringModel)
+}
+
+func (x *ExplainPlacementOutput) check(c *checker) {}
+
+func (x *ExplainProcessInput) check(c *checker) {
+	c.string("ProcessId", x.ProcessId, &ruleLogResourceId)
+}
+
+func (x *ExplainProcessOutput) check(c *checker) {}
+
+func (x *ExplainSessionInput) check(c *checker) {
+	c.string("GameSessionId", x.GameSessionId, &ruleArnStringModel)
+}
+
+func (x *ExplainSessionOutput) check(c *checker) {}
+
 func (x *FilterConfiguration) check(c *checker) {
 	if x.AllowedLocations != nil {
 		c.size("AllowedLocations", len(x.AllowedLocations), 1, 100, "item")

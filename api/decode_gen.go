@@ -3747,9 +3747,188 @@ func (x *ExplainFleetOutput) decode(r *reader) {
 			if o.field(2, "Reasons") {
 				x.Reasons = readSentenceList(r)
 			}
+		case "Next":
+			if o.field(3, "Next") {
+				x.Next = readSentenceList(r)
+			}
+		case "Processes":
+			if o.field(4, "Processes") {
+				x.Processes = new(r.string())
+			}
+		case "Instances":
+			if o.field(5, "Instances") {
+				x.Instances = readInstanceReportList(r)
+			}
 		case "Events":
-			if o.field(3, "Events") {
+			if o.field(6, "Events") {
 				x.Events = readEventList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ExplainPlacementInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlacementId":
+			if o.field(0, "PlacementId") {
+				x.PlacementId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "PlacementId")
+}
+
+func (x *ExplainPlacementOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "PlacementId":
+			if o.field(0, "PlacementId") {
+				x.PlacementId = new(r.string())
+			}
+		case "GameSessionQueueName":
+			if o.field(1, "GameSessionQueueName") {
+				x.GameSessionQueueName = new(r.string())
+			}
+		case "Status":
+			if o.field(2, "Status") {
+				x.Status = new(r.string())
+			}
+		case "Attempts":
+			if o.field(3, "Attempts") {
+				x.Attempts = new(r.int())
+			}
+		case "Reasons":
+			if o.field(4, "Reasons") {
+				x.Reasons = readSentenceList(r)
+			}
+		case "Next":
+			if o.field(5, "Next") {
+				x.Next = readSentenceList(r)
+			}
+		case "GameSessionId":
+			if o.field(6, "GameSessionId") {
+				x.GameSessionId = new(r.string())
+			}
+		case "Skipped":
+			if o.field(7, "Skipped") {
+				x.Skipped = readSkippedPlaceList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ExplainProcessInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ProcessId":
+			if o.field(0, "ProcessId") {
+				x.ProcessId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "ProcessId")
+}
+
+func (x *ExplainProcessOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "ProcessId":
+			if o.field(0, "ProcessId") {
+				x.ProcessId = new(r.string())
+			}
+		case "FleetId":
+			if o.field(1, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "InstanceId":
+			if o.field(2, "InstanceId") {
+				x.InstanceId = new(r.string())
+			}
+		case "State":
+			if o.field(3, "State") {
+				x.State = new(r.string())
+			}
+		case "Reasons":
+			if o.field(4, "Reasons") {
+				x.Reasons = readSentenceList(r)
+			}
+		case "Next":
+			if o.field(5, "Next") {
+				x.Next = readSentenceList(r)
+			}
+		case "GameSessionId":
+			if o.field(6, "GameSessionId") {
+				x.GameSessionId = new(r.string())
+			}
+		case "Lines":
+			if o.field(7, "Lines") {
+				x.Lines = readLogLineList(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ExplainSessionInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionId":
+			if o.field(0, "GameSessionId") {
+				x.GameSessionId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "GameSessionId")
+}
+
+func (x *ExplainSessionOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "GameSessionId":
+			if o.field(0, "GameSessionId") {
+				x.GameSessionId = new(r.string())
+			}
+		case "Status":
+			if o.field(1, "Status") {
+				x.Status = new(r.string())
+			}
+		case "Reasons":
+			if o.field(2, "Reasons") {
+				x.Reasons = readSentenceList(r)
+			}
+		case "Next":
+			if o.field(3, "Next") {
+				x.Next = readSentenceList(r)
+			}
+		case "FleetId":
+			if o.field(4, "FleetId") {
+				x.FleetId = new(r.string())
+			}
+		case "InstanceId":
+			if o.field(5, "InstanceId") {
+				x.InstanceId = new(r.string())
+			}
+		case "ProcessId":
+			if o.field(6, "ProcessId") {
+				x.ProcessId = new(r.string())
 			}
 		default:
 			o.skip()
@@ -4972,6 +5151,40 @@ func (x *InstanceDefinition) decode(r *reader) {
 		}
 	}
 	o.need(0, "InstanceType")
+}
+
+func (x *InstanceReport) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "InstanceId":
+			if o.field(0, "InstanceId") {
+				x.InstanceId = new(r.string())
+			}
+		case "Status":
+			if o.field(1, "Status") {
+				x.Status = new(r.string())
+			}
+		case "Stage":
+			if o.field(2, "Stage") {
+				x.Stage = new(r.string())
+			}
+		case "Processes":
+			if o.field(3, "Processes") {
+				x.Processes = new(r.string())
+			}
+		case "IpAddress":
+			if o.field(4, "IpAddress") {
+				x.IpAddress = new(r.string())
+			}
+		case "CreationTime":
+			if o.field(5, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		default:
+			o.skip()
+		}
+	}
 }
 
 func (x *IpPermission) decode(r *reader) {
@@ -6748,6 +6961,28 @@ func (x *ServerProcess) decode(r *reader) {
 	}
 	o.need(0, "LaunchPath")
 	o.need(2, "ConcurrentExecutions")
+}
+
+func (x *SkippedPlace) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Place":
+			if o.field(0, "Place") {
+				x.Place = new(r.string())
+			}
+		case "Reason":
+			if o.field(1, "Reason") {
+				x.Reason = new(r.string())
+			}
+		case "Detail":
+			if o.field(2, "Detail") {
+				x.Detail = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
 }
 
 func (x *StartFleetActionsInput) decode(r *reader) {
@@ -8542,6 +8777,15 @@ func readInstanceList(r *reader) []Instance {
 	return v
 }
 
+func readInstanceReportList(r *reader) []InstanceReport {
+	v := []InstanceReport{}
+	for l := r.list(); l.next(); {
+		v = append(v, InstanceReport{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
 func readIpPermissionsList(r *reader) []IpPermission {
 	v := []IpPermission{}
 	for l := r.list(); l.next(); {
@@ -8799,6 +9043,15 @@ func readServerProcessList(r *reader) []ServerProcess {
 	v := []ServerProcess{}
 	for l := r.list(); l.next(); {
 		v = append(v, ServerProcess{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readSkippedPlaceList(r *reader) []SkippedPlace {
+	v := []SkippedPlace{}
+	for l := r.list(); l.next(); {
+		v = append(v, SkippedPlace{})
 		v[len(v)-1].decode(r)
 	}
 	return v

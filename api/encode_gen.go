@@ -2751,9 +2751,155 @@ func (x *ExplainFleetOutput) encode(e Encoder) {
 		e.Key("Reasons")
 		writeStrings(e, x.Reasons)
 	}
+	if x.Next != nil {
+		e.Key("Next")
+		writeStrings(e, x.Next)
+	}
+	if x.Processes != nil {
+		e.Key("Processes")
+		e.String(*x.Processes)
+	}
+	if x.Instances != nil {
+		e.Key("Instances")
+		writeInstanceReportList(e, x.Instances)
+	}
 	if x.Events != nil {
 		e.Key("Events")
 		writeEventList(e, x.Events)
+	}
+	e.End()
+}
+
+func (x *ExplainPlacementInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("PlacementId")
+		e.String(x.PlacementId)
+	}
+	e.End()
+}
+
+func (x *ExplainPlacementOutput) encode(e Encoder) {
+	e.Object()
+	if x.PlacementId != nil {
+		e.Key("PlacementId")
+		e.String(*x.PlacementId)
+	}
+	if x.GameSessionQueueName != nil {
+		e.Key("GameSessionQueueName")
+		e.String(*x.GameSessionQueueName)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.Attempts != nil {
+		e.Key("Attempts")
+		e.Int(int64(*x.Attempts))
+	}
+	if x.Reasons != nil {
+		e.Key("Reasons")
+		writeStrings(e, x.Reasons)
+	}
+	if x.Next != nil {
+		e.Key("Next")
+		writeStrings(e, x.Next)
+	}
+	if x.GameSessionId != nil {
+		e.Key("GameSessionId")
+		e.String(*x.GameSessionId)
+	}
+	if x.Skipped != nil {
+		e.Key("Skipped")
+		writeSkippedPlaceList(e, x.Skipped)
+	}
+	e.End()
+}
+
+func (x *ExplainProcessInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("ProcessId")
+		e.String(x.ProcessId)
+	}
+	e.End()
+}
+
+func (x *ExplainProcessOutput) encode(e Encoder) {
+	e.Object()
+	if x.ProcessId != nil {
+		e.Key("ProcessId")
+		e.String(*x.ProcessId)
+	}
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.InstanceId != nil {
+		e.Key("InstanceId")
+		e.String(*x.InstanceId)
+	}
+	if x.State != nil {
+		e.Key("State")
+		e.String(*x.State)
+	}
+	if x.Reasons != nil {
+		e.Key("Reasons")
+		writeStrings(e, x.Reasons)
+	}
+	if x.Next != nil {
+		e.Key("Next")
+		writeStrings(e, x.Next)
+	}
+	if x.GameSessionId != nil {
+		e.Key("GameSessionId")
+		e.String(*x.GameSessionId)
+	}
+	if x.Lines != nil {
+		e.Key("Lines")
+		writeLogLineList(e, x.Lines)
+	}
+	e.End()
+}
+
+func (x *ExplainSessionInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("GameSessionId")
+		e.String(x.GameSessionId)
+	}
+	e.End()
+}
+
+func (x *ExplainSessionOutput) encode(e Encoder) {
+	e.Object()
+	if x.GameSessionId != nil {
+		e.Key("GameSessionId")
+		e.String(*x.GameSessionId)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.Reasons != nil {
+		e.Key("Reasons")
+		writeStrings(e, x.Reasons)
+	}
+	if x.Next != nil {
+		e.Key("Next")
+		writeStrings(e, x.Next)
+	}
+	if x.FleetId != nil {
+		e.Key("FleetId")
+		e.String(*x.FleetId)
+	}
+	if x.InstanceId != nil {
+		e.Key("InstanceId")
+		e.String(*x.InstanceId)
+	}
+	if x.ProcessId != nil {
+		e.Key("ProcessId")
+		e.String(*x.ProcessId)
 	}
 	e.End()
 }
@@ -3764,6 +3910,35 @@ func (x *InstanceDefinition) encode(e Encoder) {
 	if x.WeightedCapacity != nil {
 		e.Key("WeightedCapacity")
 		e.String(*x.WeightedCapacity)
+	}
+	e.End()
+}
+
+func (x *InstanceReport) encode(e Encoder) {
+	e.Object()
+	if x.InstanceId != nil {
+		e.Key("InstanceId")
+		e.String(*x.InstanceId)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.Stage != nil {
+		e.Key("Stage")
+		e.String(*x.Stage)
+	}
+	if x.Processes != nil {
+		e.Key("Processes")
+		e.String(*x.Processes)
+	}
+	if x.IpAddress != nil {
+		e.Key("IpAddress")
+		e.String(*x.IpAddress)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
 	}
 	e.End()
 }
@@ -5131,6 +5306,23 @@ func (x *ServerProcess) encode(e Encoder) {
 	e.End()
 }
 
+func (x *SkippedPlace) encode(e Encoder) {
+	e.Object()
+	if x.Place != nil {
+		e.Key("Place")
+		e.String(*x.Place)
+	}
+	if x.Reason != nil {
+		e.Key("Reason")
+		e.String(*x.Reason)
+	}
+	if x.Detail != nil {
+		e.Key("Detail")
+		e.String(*x.Detail)
+	}
+	e.End()
+}
+
 func (x *StartFleetActionsInput) encode(e Encoder) {
 	e.Object()
 	{
@@ -6468,6 +6660,14 @@ func writeInstanceList(e Encoder, v []Instance) {
 	e.End()
 }
 
+func writeInstanceReportList(e Encoder, v []InstanceReport) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
 func writeIpPermissionsList(e Encoder, v []IpPermission) {
 	e.List(len(v))
 	for i := range v {
@@ -6651,6 +6851,14 @@ func writeScriptList(e Encoder, v []Script) {
 }
 
 func writeServerProcessList(e Encoder, v []ServerProcess) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeSkippedPlaceList(e Encoder, v []SkippedPlace) {
 	e.List(len(v))
 	for i := range v {
 		v[i].encode(e)

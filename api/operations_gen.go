@@ -1022,6 +1022,43 @@ var Operations = [...]Operation{
 		},
 	},
 	{
+		Service:   "Chairlift",
+		Name:      "ExplainPlacement",
+		HasOutput: true,
+		Errors:    []string{InternalServiceException, InvalidRequestException, NotFoundException, UnauthorizedException},
+		NewInput:  func() Shape { return new(ExplainPlacementInput) },
+		NewOutput: func() Shape { return new(ExplainPlacementOutput) },
+		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
+			return answer(s.ExplainPlacement(ctx, in.(*ExplainPlacementInput)))
+		},
+	},
+	{
+		Service:   "Chairlift",
+		Name:      "ExplainProcess",
+		HasOutput: true,
+		Errors:    []string{InternalServiceException, InvalidRequestException, NotFoundException, UnauthorizedException},
+		NewInput:  func() Shape { return new(ExplainProcessInput) },
+		NewOutput: func() Shape { return new(ExplainProcessOutput) },
+		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
+			return answer(s.ExplainProcess(ctx, in.(*ExplainProcessInput)))
+		},
+	},
+	{
+		Service:   "Chairlift",
+		Name:      "ExplainSession",
+		HasOutput: true,
+		Errors:    []string{InternalServiceException, InvalidRequestException, NotFoundException, UnauthorizedException},
+		NewInput:  func() Shape { return new(ExplainSessionInput) },
+		NewOutput: func() Shape { return new(ExplainSessionOutput) },
+		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
+			return answer(s.ExplainSession(ctx, in.(*ExplainSessionInput)))
+		},
+		Subjects: func(in Shape, each func(kind, name string)) {
+			x := in.(*ExplainSessionInput)
+			each("arn", x.GameSessionId)
+		},
+	},
+	{
 		Service:   "GameLift",
 		Name:      "GetComputeAccess",
 		HasOutput: true,

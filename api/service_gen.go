@@ -131,6 +131,9 @@ type GameLift interface {
 // Chairlift is every operation of the Chairlift service.
 type Chairlift interface {
 	ExplainFleet(context.Context, *ExplainFleetInput) (*ExplainFleetOutput, error)
+	ExplainPlacement(context.Context, *ExplainPlacementInput) (*ExplainPlacementOutput, error)
+	ExplainProcess(context.Context, *ExplainProcessInput) (*ExplainProcessOutput, error)
+	ExplainSession(context.Context, *ExplainSessionInput) (*ExplainSessionOutput, error)
 	ReadLogs(context.Context, *ReadLogsInput) (*ReadLogsOutput, error)
 }
 
@@ -412,6 +415,18 @@ func (Unimplemented) DescribeVpcPeeringConnections(context.Context, *DescribeVpc
 
 func (Unimplemented) ExplainFleet(context.Context, *ExplainFleetInput) (*ExplainFleetOutput, error) {
 	return nil, &UnsupportedError{"ExplainFleet"}
+}
+
+func (Unimplemented) ExplainPlacement(context.Context, *ExplainPlacementInput) (*ExplainPlacementOutput, error) {
+	return nil, &UnsupportedError{"ExplainPlacement"}
+}
+
+func (Unimplemented) ExplainProcess(context.Context, *ExplainProcessInput) (*ExplainProcessOutput, error) {
+	return nil, &UnsupportedError{"ExplainProcess"}
+}
+
+func (Unimplemented) ExplainSession(context.Context, *ExplainSessionInput) (*ExplainSessionOutput, error) {
+	return nil, &UnsupportedError{"ExplainSession"}
 }
 
 func (Unimplemented) GetComputeAccess(context.Context, *GetComputeAccessInput) (*GetComputeAccessOutput, error) {
@@ -900,6 +915,18 @@ func (c Client) DescribeVpcPeeringConnections(ctx context.Context, in *DescribeV
 
 func (c Client) ExplainFleet(ctx context.Context, in *ExplainFleetInput) (*ExplainFleetOutput, error) {
 	return invoke(ctx, c, "ExplainFleet", in, new(ExplainFleetOutput))
+}
+
+func (c Client) ExplainPlacement(ctx context.Context, in *ExplainPlacementInput) (*ExplainPlacementOutput, error) {
+	return invoke(ctx, c, "ExplainPlacement", in, new(ExplainPlacementOutput))
+}
+
+func (c Client) ExplainProcess(ctx context.Context, in *ExplainProcessInput) (*ExplainProcessOutput, error) {
+	return invoke(ctx, c, "ExplainProcess", in, new(ExplainProcessOutput))
+}
+
+func (c Client) ExplainSession(ctx context.Context, in *ExplainSessionInput) (*ExplainSessionOutput, error) {
+	return invoke(ctx, c, "ExplainSession", in, new(ExplainSessionOutput))
 }
 
 func (c Client) GetComputeAccess(ctx context.Context, in *GetComputeAccessInput) (*GetComputeAccessOutput, error) {

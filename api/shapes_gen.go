@@ -1149,10 +1149,63 @@ type ExplainFleetInput struct {
 
 // ExplainFleetOutput is what ExplainFleet answers.
 type ExplainFleetOutput struct {
-	FleetId *string
-	Status  *string
-	Reasons []string
-	Events  []Event
+	FleetId   *string
+	Status    *string
+	Reasons   []string
+	Next      []string
+	Processes *string
+	Instances []InstanceReport
+	Events    []Event
+}
+
+// ExplainPlacementInput is what ExplainPlacement asks.
+type ExplainPlacementInput struct {
+	PlacementId string // required
+}
+
+// ExplainPlacementOutput is what ExplainPlacement answers.
+type ExplainPlacementOutput struct {
+	PlacementId          *string
+	GameSessionQueueName *string
+	Status               *string
+	Attempts             *int
+	Reasons              []string
+	Next                 []string
+	GameSessionId        *string
+	Skipped              []SkippedPlace
+}
+
+// ExplainProcessInput is what ExplainProcess asks.
+type ExplainProcessInput struct {
+	ProcessId string // required
+}
+
+// ExplainProcessOutput is what ExplainProcess answers.
+type ExplainProcessOutput struct {
+	ProcessId     *string
+	FleetId       *string
+	InstanceId    *string
+	State         *string
+	Reasons       []string
+	Next          []string
+	GameSessionId *string
+	Lines         []LogLine
+}
+
+// ExplainSessionInput is what ExplainSession asks.
+type ExplainSessionInput struct {
+	GameSessionId string // required
+}
+
+// ExplainSessionOutput is what ExplainSession answers.
+type ExplainSessionOutput struct {
+	GameSessionId *string
+	Status        *string
+	Reasons       []string
+	Next          []string
+	FleetId       *string
+	InstanceId    *string
+	ProcessId     *string
 }
 
 // FilterConfiguration is a structure of the API.
@@ -1499,6 +1552,16 @@ type InstanceCredentials struct {
 type InstanceDefinition struct {
 	InstanceType     string // required
 	WeightedCapacity *string
+}
+
+// InstanceReport is a structure of the API.
+type InstanceReport struct {
+	InstanceId   *string
+	Status       *string
+	Stage        *string
+	Processes    *string
+	IpAddress    *string
+	CreationTime time.Time
 }
 
 // IpPermission is a structure of the API.
@@ -2046,6 +2109,13 @@ type ServerProcess struct {
 	LaunchPath           string // required
 	Parameters           *string
 	ConcurrentExecutions int // required
+}
+
+// SkippedPlace is a structure of the API.
+type SkippedPlace struct {
+	Place  *string
+	Reason *string
+	Detail *string
 }
 
 // StartFleetActionsInput is what StartFleetActions asks.
