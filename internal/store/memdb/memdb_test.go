@@ -17,3 +17,13 @@ func TestStore(t *testing.T) {
 		return s
 	})
 }
+
+func BenchmarkStore(b *testing.B) {
+	storetest.Bench(b, func(b *testing.B, kinds []store.Kind) store.Store {
+		s, err := memdb.New(kinds...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	})
+}

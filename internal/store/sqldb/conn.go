@@ -78,6 +78,7 @@ func (c *conn) exec(text string, args ...driver.Value) (int64, error) {
 		return 0, c.dialect.explain(err)
 	}
 	r, err := st.ExecContext(context.Background(), c.bind(args))
+	clear(c.named) // do not hold the bodies
 	if err != nil {
 		return 0, c.dialect.explain(err)
 	}
@@ -133,4 +134,13 @@ func (c *conn) int64(text string, args ...driver.Value) (n int64, err error) {
 func (c *conn) close() error {
 	c.forget()
 	return c.dialect.explain(c.driver.Close())
+}
+
+// text returns the first text of the first line, or "" if there is none.
+func (c *conn) text(text string) (s string, err error) {
+	err = c.query(text, func(line []driver.Value) error {
+		s, _ = line[0].(string)
+		return nil
+	})
+	return s, err
 }

@@ -17,6 +17,10 @@ type dialect struct {
 	// one of the store's; nil stays nil.
 	explain func(error) error
 
+	// sole says that nobody else writes to the database, so that what the
+	// writer has read stays true from commit to commit.
+	sole bool
+
 	param      func(n int) string // placeholder of the nth parameter, from 1
 	begin      string             // a transaction that will write
 	beginView  string             // a transaction that reads one snapshot

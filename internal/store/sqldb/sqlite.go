@@ -20,7 +20,7 @@ import (
 // Memory and log limits of a SQLite connection. A service at rest stays small;
 // the writer's pages are what commits touch.
 const (
-	writerCacheKiB  = 4096
+	writerCacheKiB  = 8192
 	viewCacheKiB    = 512
 	checkpointPages = 4000 // 4 KiB each: the log is moved into the database at 16 MB
 )
@@ -88,8 +88,9 @@ func sqliteDialect(path string) *dialect {
 			}
 			return c.Connect(context.Background())
 		},
+		sole:      true,
 		explain:   func(err error) error { return explainSQLite(path, err) },
-		param:     func(n int) string { return fmt.Sprintf("?%d", n) },
+		param:     func(int) string { return "?" }, // a numbered one is looked up by name at each use
 		begin:     "BEGIN IMMEDIATE",
 		beginView: "BEGIN",
 		text:      "TEXT",

@@ -23,3 +23,9 @@ func TestStore(t *testing.T) {
 		return openFile(t, filepath.Join(t.TempDir(), "test.db"), kinds)
 	})
 }
+
+func BenchmarkStore(b *testing.B) {
+	storetest.Bench(b, func(b *testing.B, kinds []store.Kind) store.Store {
+		return openFile(b, filepath.Join(b.TempDir(), "bench.db"), kinds)
+	})
+}

@@ -6,12 +6,15 @@ import (
 	"github.com/chairlift-games/chairlift/internal/store"
 )
 
-const (
-	windowMax     = 512 // entries that a window keeps
-	windowFill    = 64  // entries that it reads ahead
-	windowsPerKey = 8   // windows of one index
-	recentStarts  = 4   // scans remembered to find out what is read often
+// Variables, so that tests can make them small.
+var (
+	windowMax       = 512 // entries that a window keeps
+	windowFill      = 64  // entries that it reads ahead
+	windowsPerIndex = 8
 )
+
+// recentStarts is how many scans are remembered to find out what is read often.
+const recentStarts = 4
 
 // A window is a stretch of an index of which the writer knows every entry, so
 // that a scan that is made again and again ("the first idle process of this
@@ -110,8 +113,8 @@ func (ws *windowList) frequent(from store.Cursor) bool {
 func (ws *windowList) open(from store.Cursor) *window {
 	w := &window{lo: from, hi: from}
 	ws.list = slices.Insert(ws.list, 0, w)
-	if len(ws.list) > windowsPerKey {
-		ws.list = ws.list[:windowsPerKey]
+	if len(ws.list) > windowsPerIndex {
+		ws.list = ws.list[:windowsPerIndex]
 	}
 	return w
 }

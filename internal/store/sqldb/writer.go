@@ -15,9 +15,11 @@ import (
 
 const (
 	queueMax     = 4096 // transactions that wait; more wait to be let in
-	groupMax     = 256  // transactions that share a commit
 	groupRowsMax = 4096 // changed rows after which a group takes no more
 )
+
+// groupMax is how many transactions share a commit. A variable for tests.
+var groupMax = 256
 
 // A writer is the one goroutine that changes the database. It takes what
 // waits, lets each transaction run in turn, and commits them together.
@@ -126,6 +128,9 @@ func (w *writer) commit(first *request, group []*request) []*request {
 	// Those whom the last commit has just answered get to ask again.
 	runtime.Gosched()
 
+	if !w.dialect.sole {
+		w.forget()
+	}
 	group = append(group, first)
 	conflict := false
 	for i := 0; i < len(group); i++ {
@@ -268,6 +273,11 @@ func (w *writer) abort() {
 		}
 		w.began = false
 	}
+	w.forget()
+}
+
+// forget drops what was read and what is pending.
+func (w *writer) forget() {
 	for _, m := range w.order {
 		m.forget()
 	}
