@@ -44,13 +44,19 @@ func mac(key []byte, text string) (sum [32]byte) {
 
 func hashHex(b []byte) string {
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
+	return hexOf(&sum)
+}
+
+func hexOf(sum *[32]byte) string {
+	var text [64]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // sign returns the hexadecimal signature of a string to sign.
 func sign(key [32]byte, text string) string {
 	sum := mac(key[:], text)
-	return hex.EncodeToString(sum[:])
+	return hexOf(&sum)
 }
 
 // stringToSign builds the text whose MAC is the signature of r. Signed names the
@@ -108,8 +114,8 @@ func appendHeader(b []byte, r *http.Request, name string) []byte {
 // but S3.
 func canonicalPath(u *url.URL, service string) string {
 	path := u.EscapedPath()
-	if path == "" {
-		path = "/"
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // as it will be sent; url.URL.JoinPath leaves it out
 	}
 	if service != "s3" {
 		path = escape(path, true)

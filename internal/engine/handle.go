@@ -114,6 +114,7 @@ func (tx *Tx) apply(from lift.InstanceID, ev lift.Event) (lift.Reply, error) {
 	if inst.Status == lift.InstanceTerminated && ev.Stopped == nil {
 		return lift.Reply{Status: 404, Message: "this instance was given up by the service"}, nil
 	}
+	nameLog(from, &ev)
 	switch {
 	case ev.Stage != nil, ev.Failed != nil, ev.Notice != nil, ev.ProcessStarted != nil, ev.Stopped != nil:
 		return lift.Reply{}, tx.applyInstance(inst, ev)
@@ -126,6 +127,31 @@ func (tx *Tx) apply(from lift.InstanceID, ev lift.Event) (lift.Reply, error) {
 		return refusal(le), nil
 	}
 	return lift.Reply{Status: 200}, err
+}
+
+// nameLog makes the name of a log, which an agent gives within its instance,
+// one that is unique: INSTANCE/LOG. What ev points to is not changed.
+func nameLog(from lift.InstanceID, ev *lift.Event) {
+	full := func(log string) string {
+		if log == "" {
+			return ""
+		}
+		return string(from) + "/" + log
+	}
+	switch {
+	case ev.Stage != nil:
+		c := *ev.Stage
+		c.Log, ev.Stage = full(c.Log), &c
+	case ev.Failed != nil:
+		c := *ev.Failed
+		c.Log, ev.Failed = full(c.Log), &c
+	case ev.Notice != nil:
+		c := *ev.Notice
+		c.Log, ev.Notice = full(c.Log), &c
+	case ev.ProcessExited != nil:
+		c := *ev.ProcessExited
+		c.Log, ev.ProcessExited = full(c.Log), &c
+	}
 }
 
 func (tx *Tx) applyInstance(inst *lift.Instance, ev lift.Event) error {

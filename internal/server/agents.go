@@ -9,6 +9,7 @@ import (
 	"github.com/chairlift-games/chairlift/internal/engine"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/link"
+	"github.com/chairlift-games/chairlift/internal/s3door"
 	"github.com/chairlift-games/chairlift/internal/store"
 )
 
@@ -75,7 +76,7 @@ func (a *agents) Build(ctx context.Context, id lift.InstanceID) (io.ReadSeekClos
 	if err != nil {
 		return nil, err
 	}
-	f, err := a.builds.Open(ctx, b.Bucket+"/"+b.Key)
+	f, err := a.builds.Open(ctx, s3door.Key(b.Bucket, b.Key))
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 // agent's to the hub, which drops those whose agent is not connected here.
 type dispatcher struct {
 	hub   *link.Hub
-	hosts interface{ send(lift.Effect) }
+	hosts *hosts // nil: this server has none
 }
 
 // Send does not block.

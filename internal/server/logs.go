@@ -1,17 +1,21 @@
 package server
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
-	"sort"
+	"strings"
 	"sync"
 
+	"github.com/chairlift-games/chairlift/internal/blob"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/link"
+	"github.com/chairlift-games/chairlift/internal/s3door"
 )
 
 // logLimitBytes bounds one log of one process or stage (behaviour 3.5).
@@ -63,46 +67,107 @@ func (l *logs) append(id lift.InstanceID, key string, offset int64, r io.Reader)
 	return size + n, err
 }
 
-// list names the logs of an instance.
-func (l *logs) list(id lift.InstanceID) ([]string, error) {
-	es, err := os.ReadDir(filepath.Join(l.dir, string(id)))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// List is ops.Logs.List: the names INSTANCE/KEY that begin with prefix.
+func (l *logs) List(_ context.Context, prefix string) ([]string, error) {
+	folder, key, whole := strings.Cut(prefix, "/")
+	folders := []string{folder}
+	if !whole {
+		es, err := os.ReadDir(l.dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		folders = nil
+		for _, e := range es {
+			if strings.HasPrefix(e.Name(), folder) {
+				folders = append(folders, e.Name())
+			}
+		}
 	}
 	var names []string
-	for _, e := range es {
-		names = append(names, e.Name())
+	for _, f := range folders {
+		if !logName.MatchString(f) {
+			continue
+		}
+		es, err := os.ReadDir(filepath.Join(l.dir, f))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, e := range es {
+			if strings.HasPrefix(e.Name(), key) {
+				names = append(names, f+"/"+e.Name())
+			}
+		}
 	}
-	sort.Strings(names)
-	return names, err
+	return names, nil
 }
 
-// read returns up to limit bytes of a log from an offset on.
-func (l *logs) read(id lift.InstanceID, key string, offset int64, limit int) ([]byte, error) {
-	path, err := l.path(id, key)
+// ReadAt is ops.Logs.ReadAt: an io.ReaderAt by name, of which a log that is
+// not there is empty.
+func (l *logs) ReadAt(_ context.Context, name string, b []byte, off int64) (int, error) {
+	id, key, _ := strings.Cut(name, "/")
+	path, err := l.path(lift.InstanceID(id), key)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return 0, io.EOF
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return f.ReadAt(b, off)
+}
+
+// logBucket is where the S3 door shows the logs: links to them are presigned
+// reads of it.
+const logBucket = "chairlift-logs"
+
+// withLogs is a store of files in which the bucket of logs can be read.
+type withLogs struct {
+	blob.Store
+	logs *logs
+}
+
+func (w withLogs) Open(ctx context.Context, key string) (blob.File, error) {
+	name, ok := strings.CutPrefix(key, s3door.Key(logBucket, ""))
+	if !ok {
+		return w.Store.Open(ctx, key)
+	}
+	id, log, _ := strings.Cut(name, "/")
+	path, err := w.logs.path(lift.InstanceID(id), log)
+	if err != nil {
+		return nil, blob.ErrNotFound
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, blob.ErrNotFound
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	b := make([]byte, limit)
-	n, err := f.ReadAt(b, offset)
-	if err == io.EOF {
-		err = nil
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
 	}
-	return b[:n], err
+	tag := fmt.Sprintf("%x-%x", st.Size(), st.ModTime().UnixNano())
+	return logFile{f, blob.Info{Key: key, SizeBytes: st.Size(), ETag: tag, SHA256: tag, Modified: st.ModTime()}}, nil
 }
 
-// forget removes everything of an instance.
-func (l *logs) forget(id lift.InstanceID) error {
-	if !logName.MatchString(string(id)) {
-		return nil
+func (w withLogs) Stat(ctx context.Context, key string) (blob.Info, error) {
+	f, err := w.Open(ctx, key)
+	if err != nil {
+		return blob.Info{}, err
 	}
-	return os.RemoveAll(filepath.Join(l.dir, string(id)))
+	defer f.Close()
+	return f.Info(), nil
 }
+
+type logFile struct {
+	*os.File
+	info blob.Info
+}
+
+func (f logFile) Info() blob.Info { return f.info }

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/cli"
+	"github.com/chairlift-games/chairlift/internal/server"
+)
+
+type serveCmd struct {
+	Addr          string `help:"Address to listen on." default:"127.0.0.1:9080"`
+	Data          string `help:"Folder for everything that lasts." default:"./chairlift-data" type:"path"`
+	Store         string `help:"Where records are kept: sqlite:PATH; default SQLite in the data folder."`
+	Region        string `help:"Region of callers who name none." default:"us-west-2"`
+	Account       string `help:"Account number in ARNs, 12 digits." default:"000000000000"`
+	Host          string `help:"What starts instances: local (isolated where the rights allow, else shared), isolated, shared or none." enum:"local,isolated,shared,none" default:"local"`
+	Profile       string `help:"Whose rules: standard, hosted or 2019." enum:"standard,hosted,2019" default:"standard"`
+	StopInstances bool   `help:"End all instances when the service ends."`
+	LogLevel      string `help:"How much to log to standard error: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+}
+
+// Run serves until interrupted. Agents and games go on and are found again at
+// the next start.
+func (c *serveCmd) Run(w *cli.World) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(w.Err, &slog.HandlerOptions{Level: level}))
+	s, err := server.Open(w.Ctx, server.Options{
+		Addr: c.Addr, Data: c.Data, Store: c.Store, Region: c.Region, Account: c.Account, Profile: c.Profile,
+		Host: server.LocalHost(c.Host), Log: log, Getenv: w.Getenv,
+	})
+	if err != nil {
+		return err
+	}
+	if c.StopInstances {
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			if err := s.StopInstances(ctx); err != nil {
+				fmt.Fprintln(w.Err, "chairlift: some instances were not ended:", err)
+			}
+		}()
+	}
+	w.Printf("ready addr=%s url=%s region=%s data=%s\n", s.Addr(), s.URL(), c.Region, c.Data)
+	return s.Run(w.Ctx)
+}

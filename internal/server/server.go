@@ -1,0 +1,334 @@
+// Package server assembles a running service: store, engine, operations, doors
+// and hosts, each a line in one list of things that run. The program, the demo
+// and tests start the same thing.
+//
+//	s, err := server.Open(ctx, server.Options{Addr: "127.0.0.1:9080", Data: "chairlift-data"})
+//	fmt.Println("ready", s.URL())
+//	err = s.Run(ctx)
+package server
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/chairlift-games/chairlift/internal/auth"
+	"github.com/chairlift-games/chairlift/internal/blob"
+	"github.com/chairlift-games/chairlift/internal/cli"
+	"github.com/chairlift-games/chairlift/internal/engine"
+	"github.com/chairlift-games/chairlift/internal/host"
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/link"
+	"github.com/chairlift-games/chairlift/internal/ops"
+	"github.com/chairlift-games/chairlift/internal/s3door"
+	"github.com/chairlift-games/chairlift/internal/store"
+	"github.com/chairlift-games/chairlift/internal/store/sqldb"
+	"github.com/chairlift-games/chairlift/internal/wire"
+)
+
+// Options say how to serve. Only Data is required.
+type Options struct {
+	Addr    string // default 127.0.0.1:9080
+	Data    string // folder, made if missing
+	Store   string // default SQLite in Data
+	Region  string // of fleets made by callers who name none; default us-west-2
+	Account string // 12 digits; default 000000000000
+	Profile string // standard, hosted or 2019; default standard
+
+	// Host starts the agents of instances; see LocalHost. Nil: none, so fleets
+	// wait for instances that never come.
+	Host func(Place) (host.Host, error)
+
+	Log    *slog.Logger
+	Getenv func(string) string // default os.Getenv
+
+	// NoReplay is the engine's, for a test that must fail with it.
+	NoReplay bool
+}
+
+// Place is what a host needs to know of the service that uses it.
+type Place struct {
+	Data string // the service's folder
+	Log  *slog.Logger
+}
+
+const (
+	defaultAddr   = "127.0.0.1:9080"
+	shutdownLimit = 10 * time.Second
+	readHeader    = 20 * time.Second
+	uploadsOld    = 48 * time.Hour // uploads in parts that nobody ended
+)
+
+var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+
+// Server is a service that is open. Run serves.
+type Server struct {
+	o      Options
+	store  store.Store
+	files  *blob.Dir
+	engine *engine.Engine
+	hub    *link.Hub
+	hosts  *hosts
+	front  *wire.Front
+	listen net.Listener
+	agents net.Listener // the unix socket of agents on this machine
+	ops    *ops.Service
+}
+
+// Open makes everything ready to serve and listens, so that the address is
+// known. It starts nothing. An error says what to change.
+func Open(ctx context.Context, o Options) (*Server, error) {
+	o.Addr = cmp.Or(o.Addr, defaultAddr)
+	o.Region = cmp.Or(o.Region, "us-west-2")
+	o.Account = cmp.Or(o.Account, "000000000000")
+	o.Profile = cmp.Or(o.Profile, "standard")
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	s := &Server{o: o}
+	if err := s.open(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) open(ctx context.Context) (err error) {
+	o := &s.o
+	switch {
+	case !accountForm.MatchString(o.Account):
+		return fmt.Errorf("the account %q is not 12 digits; change --account", o.Account)
+	case o.Profile != "standard":
+		return fmt.Errorf("the profile %q is not built yet; only standard is", o.Profile)
+	case o.Store != "" && !strings.HasPrefix(o.Store, "sqlite:"):
+		return fmt.Errorf("the store %q is not built yet; leave --store out for SQLite in the data folder, or give sqlite:PATH", o.Store)
+	}
+	if o.Data, err = filepath.Abs(o.Data); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.Data, 0o700); err != nil {
+		return fmt.Errorf("the data folder cannot be made: %w; name another with --data", err)
+	}
+	root, err := auth.RootKey(o.Data, o.Account, o.Getenv)
+	if err != nil {
+		return err
+	}
+	master, err := auth.MasterSecret(filepath.Join(o.Data, "master.key"))
+	if err != nil {
+		return err
+	}
+	database := cmp.Or(strings.TrimPrefix(o.Store, "sqlite:"), filepath.Join(o.Data, "chairlift.db"))
+	if s.store, err = sqldb.OpenSQLite(database, sqldb.Options{Kinds: store.Kinds()}); err != nil {
+		return err
+	}
+	if s.files, err = blob.Open(filepath.Join(o.Data, "blobs")); err != nil {
+		return err
+	}
+	out := &dispatcher{}
+	s.engine = engine.New(engine.Options{
+		Store: s.store, Sender: out, Log: o.Log, NoReplay: o.NoReplay,
+		Heard: func(id lift.InstanceID) (time.Time, bool) { return s.hub.Heard(id) },
+	})
+	logs := &logs{dir: filepath.Join(o.Data, "logs")}
+	s.hub = link.NewHub(link.HubOptions{Service: &agents{engine: s.engine, builds: s.files, logs: logs}, Log: o.Log})
+	out.hub = s.hub
+
+	temporary := auth.NewTemporary(master)
+	s.ops, err = ops.New(ctx, ops.Options{
+		Engine: s.engine, Files: s.files, Credentials: temporary, Logs: logs, Region: o.Region, Account: o.Account, Log: o.Log,
+		LogURL: s.logURL(temporary),
+	})
+	if err != nil {
+		return err
+	}
+	verifier := &auth.Verifier{Keys: auth.Keys{root.AccessKeyID: root}, Temporary: temporary}
+	s.front = &wire.Front{
+		API:   wire.NewHandler(wire.Options{Service: s.ops, Verifier: verifier, Log: o.Log}),
+		S3:    s3door.New(s3door.Options{Auth: s3auth{verifier}, Files: withLogs{s.files, logs}, Uploads: s.ops, Log: o.Log}),
+		Agent: s.hub,
+		Web:   health(),
+	}
+	if s.listen, err = net.Listen("tcp", o.Addr); err != nil {
+		return fmt.Errorf("cannot listen: %w; give another address with --addr, or end what uses this one", err)
+	}
+	return s.openHost(out)
+}
+
+// openHost makes the host and the socket its agents find the service at.
+func (s *Server) openHost(out *dispatcher) error {
+	if s.o.Host == nil {
+		return nil
+	}
+	h, err := s.o.Host(Place{Data: s.o.Data, Log: s.o.Log})
+	if err != nil {
+		return err
+	}
+	// A folder of its own: instances with their own mounts are shown it whole,
+	// so that they see the socket that the next start makes.
+	dir := filepath.Join(s.o.Data, "link")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	path, err := host.SocketPath(dir, "agent.sock")
+	if err != nil {
+		return err
+	}
+	// The store's lock says that no other server lives here, so a socket that
+	// is there is a dead one's.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if s.agents, err = net.Listen("unix", path); err != nil {
+		return fmt.Errorf("cannot listen for agents: %w", err)
+	}
+	s.hosts = newHosts(h, s.engine, func(e lift.StartInstance) host.Spec {
+		return host.Spec{ID: e.InstanceID, Server: "unix:" + path, Token: e.Token}
+	}, s.o.Log)
+	out.hosts = s.hosts
+	return nil
+}
+
+// URL is where clients reach the service.
+func (s *Server) URL() string {
+	host, port, err := net.SplitHostPort(s.listen.Addr().String())
+	if err != nil {
+		return "http://" + s.listen.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// Addr is the address it listens on.
+func (s *Server) Addr() string { return s.listen.Addr().String() }
+
+// Region is where callers are who name no region.
+func (s *Server) Region() string { return s.o.Region }
+
+// Run serves until ctx ends, then stops in the reverse order of need. Agents
+// and games go on.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.Close()
+	if err := s.leaveNotice(); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.engine.Run(ctx) })
+	g.Go(func() error { return s.ops.Run(ctx) })
+	g.Go(func() error { return s.serve(ctx, s.listen, s.front) })
+	g.Go(func() error { s.sweep(ctx); return nil })
+	if s.hosts != nil {
+		g.Go(func() error { return s.hosts.run(ctx) })
+		g.Go(func() error { return s.serve(ctx, s.agents, s.hub) })
+	}
+	return g.Wait()
+}
+
+// serve answers on l until ctx ends and what is being answered is done.
+func (s *Server) serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: readHeader, ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+	defer cancel()
+	_ = s.hub.Close(end) // connections of agents never become idle by themselves
+	_ = srv.Shutdown(end)
+	return nil
+}
+
+// sweep removes what unfinished uploads left.
+func (s *Server) sweep(ctx context.Context) {
+	for {
+		if err := s.files.Sweep(ctx, time.Now().Add(-uploadsOld)); err != nil && ctx.Err() == nil {
+			s.o.Log.Warn("old uploads not removed", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Hour):
+		}
+	}
+}
+
+// leaveNotice tells commands on this machine where the service is.
+func (s *Server) leaveNotice() error {
+	b, err := json.Marshal(cli.Notice{URL: s.URL(), Region: s.o.Region, Account: s.o.Account})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.o.Data, cli.NoticeFile), b, 0o600)
+}
+
+// Close lets go of everything. Run does it at its end.
+func (s *Server) Close() {
+	if s.listen != nil {
+		s.listen.Close()
+	}
+	if s.agents != nil {
+		s.agents.Close()
+	}
+	if s.store != nil {
+		if err := s.store.Close(); err != nil {
+			s.o.Log.Error("store not closed", "err", err)
+		}
+	}
+	if s.files != nil {
+		s.files.Close()
+	}
+}
+
+// StopInstances ends every instance of this host and all it launched.
+func (s *Server) StopInstances(ctx context.Context) error {
+	if s.hosts == nil {
+		return nil
+	}
+	all, err := s.hosts.host.List(ctx)
+	for _, i := range all {
+		err = errors.Join(err, s.hosts.host.Stop(ctx, i.ID))
+	}
+	return err
+}
+
+// logURL makes links to stored logs: presigned reads of the S3 door.
+func (s *Server) logURL(t *auth.Temporary) func(auth.Caller, string) string {
+	return func(c auth.Caller, log string) string {
+		now := s.engine.Now()
+		creds := t.Mint(auth.Grant{Account: c.Account, Principal: c.Principal, Policy: auth.GetObject(logBucket, log), Expires: now.Add(ops.LogLinkLifetime)})
+		target, err := url.Parse(s.URL())
+		if err != nil {
+			return ""
+		}
+		return auth.Presign(http.MethodGet, target.JoinPath(logBucket, log), creds, cmp.Or(c.Region, s.o.Region), "s3", ops.LogLinkLifetime, now).String()
+	}
+}
+
+// health answers load balancers: it serves when it answers.
+func health() http.Handler {
+	mux := http.NewServeMux()
+	ok := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
+	mux.HandleFunc("GET /healthz", ok)
+	mux.HandleFunc("GET /readyz", ok)
+	return mux
+}
