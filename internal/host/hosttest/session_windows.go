@@ -1,0 +1,5 @@
+package hosttest
+
+import "os/exec"
+
+func leaveSession(*exec.Cmd) {}
