@@ -59,6 +59,12 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte, now
 	if err != nil {
 		return Caller{}, err
 	}
+	return v.VerifySignature(ctx, r, s, body, now)
+}
+
+// VerifySignature is [Verifier.Verify] for a request whose signature was parsed
+// already, as a door does before it reads a body.
+func (v *Verifier) VerifySignature(ctx context.Context, r *http.Request, s *Signature, body []byte, now time.Time) (Caller, error) {
 	// A request whose operation is not signed could be turned into another one.
 	if r.Header.Get("X-Amz-Target") != "" && !s.signs("x-amz-target") {
 		return Caller{}, refuse(Malformed, "SignedHeaders must name x-amz-target.")
@@ -105,25 +111,28 @@ func (v *Verifier) verify(ctx context.Context, r *http.Request, s *Signature, pa
 // those of the hosted service do.
 func (s *Signature) inTime(now time.Time) error {
 	now = now.UTC()
-	at, ours := s.Time.Format(timeFormat), now.Format(timeFormat)
 	if s.Time.After(now.Add(MaxSkew)) {
-		return refuse(Skewed, "Signature not yet current: %s is still later than %s (%s + 5 min.). Set the clock of the client.", at, now.Add(MaxSkew).Format(timeFormat), ours)
+		return refuse(Skewed, "Signature not yet current: %s is still later than %s (%s + 5 min.). Set the clock of the client.", clock(s.Time), clock(now.Add(MaxSkew)), clock(now))
 	}
 	if s.Presigned {
 		if end := s.Time.Add(s.Expires); now.After(end) {
-			return refuse(Expired, "The request has expired: it was valid until %s, now it is %s.", end.Format(timeFormat), ours)
+			return refuse(Expired, "The request has expired: it was valid until %s, now it is %s.", clock(end), clock(now))
 		}
 		return nil
 	}
 	if s.Time.Before(now.Add(-MaxSkew)) {
-		return refuse(Skewed, "Signature expired: %s is now earlier than %s (%s - 5 min.). Set the clock of the client.", at, now.Add(-MaxSkew).Format(timeFormat), ours)
+		return refuse(Skewed, "Signature expired: %s is now earlier than %s (%s - 5 min.). Set the clock of the client.", clock(s.Time), clock(now.Add(-MaxSkew)), clock(now))
 	}
 	return nil
 }
 
+func clock(t time.Time) string { return t.Format(timeFormat) }
+
 // key finds the key that s names.
 func (v *Verifier) key(ctx context.Context, s *Signature, now time.Time) (Key, error) {
-	unknown := refuse(UnknownKey, "The access key %.128q is not known here. chairlift env prints one that is.", s.AccessKeyID)
+	unknown := func() *Error {
+		return refuse(UnknownKey, "The access key %.128q is not known here. chairlift env prints one that is.", s.AccessKeyID)
+	}
 	if s.Token != "" {
 		if v.Temporary == nil {
 			return Key{}, refuse(InvalidToken, "The session token is not valid here.")
@@ -131,12 +140,12 @@ func (v *Verifier) key(ctx context.Context, s *Signature, now time.Time) (Key, e
 		return v.Temporary.Key(s.AccessKeyID, s.Token, now)
 	}
 	if v.Keys == nil {
-		return Key{}, unknown
+		return Key{}, unknown()
 	}
 	key, err := v.Keys.Key(ctx, s.AccessKeyID)
 	switch {
 	case errors.Is(err, ErrUnknownKey):
-		return Key{}, unknown
+		return Key{}, unknown()
 	case err != nil:
 		return Key{}, fmt.Errorf("looking up access key %s: %w", s.AccessKeyID, err)
 	case key.Disabled:
@@ -144,7 +153,7 @@ func (v *Verifier) key(ctx context.Context, s *Signature, now time.Time) (Key, e
 	case !key.Expires.IsZero() && !now.Before(key.Expires):
 		return Key{}, refuse(UnknownKey, "The access key %s expired at %s.", key.AccessKeyID, key.Expires.UTC().Format(time.RFC3339))
 	case key.Secret == "":
-		return Key{}, unknown
+		return Key{}, unknown()
 	}
 	return key, nil
 }

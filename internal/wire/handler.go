@@ -183,14 +183,15 @@ func (c *call) target() (service, name string, err error) {
 // authenticated reads the body and establishes the caller. Nobody makes us read
 // a body without at least the form of a signature.
 func (c *call) authenticated(buf *[]byte) ([]byte, error) {
-	if _, err := auth.ParseSignature(c.r); err != nil {
+	signature, err := auth.ParseSignature(c.r)
+	if err != nil {
 		return nil, err
 	}
 	body, err := c.body(buf)
 	if err != nil {
 		return nil, err
 	}
-	c.caller, err = c.o.Verifier.Verify(c.r.Context(), c.r, body, c.now)
+	c.caller, err = c.o.Verifier.VerifySignature(c.r.Context(), c.r, signature, body, c.now)
 	if err != nil {
 		return nil, err
 	}
