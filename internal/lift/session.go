@@ -93,6 +93,7 @@ type GameSession struct {
 	CreatedAt      time.Time
 	ActivateBy     time.Time // ACTIVATING sessions end then
 	EndedAt        time.Time
+	Ended          string      // why, in words
 	KeepUntil      time.Time   // an ended session is forgotten then (behaviour 3.5)
 	PlacementID    PlacementID // the placement it was made for, if any
 	Queue          string      // and its queue

@@ -16,7 +16,7 @@ func ActivationMissed(now time.Time, st State) (State, []lift.Effect, *lift.Noti
 		return st, nil, nil
 	}
 	st = st.clone()
-	st.end(now, "")
+	st.end(now, fmt.Sprintf("its server did not call ActivateGameSession within %s", s.ActivateBy.Sub(s.CreatedAt)))
 	effects := Dismiss(&st.Process, lift.TerminateProcess{Reason: "its game session was not activated in time"})
 	p := st.Process
 	return st, effects, &lift.Notice{
@@ -71,7 +71,7 @@ func Lost(now time.Time, st State, why string) State {
 		return st
 	}
 	st.Process.State, st.Process.EndedAt, st.Process.Exit = lift.ProcessGone, now, why
-	st.end(now, "")
+	st.end(now, "its instance is gone: "+why)
 	return st
 }
 
@@ -79,7 +79,7 @@ func Lost(now time.Time, st State, why string) State {
 // Its process has already been told of the session, so it is sent away.
 func Unplaced(now time.Time, st State, why string) (State, []lift.Effect) {
 	st = st.clone()
-	st.end(now, "")
+	st.end(now, why)
 	return st, Dismiss(&st.Process, lift.TerminateProcess{Reason: why})
 }
 

@@ -10,6 +10,7 @@
 package session
 
 import (
+	"strings"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -61,7 +62,7 @@ func Apply(now time.Time, st State, ev lift.Event) (State, []lift.Effect, error)
 		if err := move(&st.Process, onEnding); err != nil {
 			return st, nil, err
 		}
-		st.end(now, "")
+		st.end(now, "its server said that it ends (ProcessEnding)")
 		return st, nil, nil
 	case ev.ProcessExited != nil:
 		if err := move(&st.Process, onExited); err != nil {
@@ -69,7 +70,7 @@ func Apply(now time.Time, st State, ev lift.Event) (State, []lift.Effect, error)
 		}
 		st.Process.EndedAt = now
 		st.Process.Exit = ev.ProcessExited.Message
-		st.end(now, "")
+		st.end(now, strings.TrimSuffix("its server process exited: "+ev.ProcessExited.Message, ": "))
 		return st, nil, nil
 	case ev.ActivateSession != nil:
 		return activate(st, *ev.ActivateSession)
@@ -190,13 +191,11 @@ func (s State) player(id lift.PlayerSessionID) (*lift.PlayerSession, error) {
 	return nil, lift.Errorf(lift.NotFound, "player session %s not found in this game session", id)
 }
 
-// end finishes the live session, if there is one, and all its players.
-func (s *State) end(now time.Time, reason string) {
+// end finishes the live session, if there is one, and all its players. Why is
+// for people.
+func (s *State) end(now time.Time, why string) {
 	if live := s.Live(); live != nil {
-		live.Status = lift.SessionTerminated
-		if reason != "" {
-			live.StatusReason = reason
-		}
+		live.Status, live.Ended = lift.SessionTerminated, why
 		live.EndedAt, live.KeepUntil = now, now.Add(Retention)
 		for i := range s.Players {
 			switch p := &s.Players[i]; p.Status {

@@ -178,6 +178,7 @@ func TestApply(t *testing.T) {
 			want: func(s *State) {
 				s.Process.State, s.Process.EndedAt, s.Process.Exit = lift.ProcessGone, now, "exit code 1"
 				s.Session.Status, s.Session.EndedAt, s.Session.KeepUntil, s.Session.PlayerCount = lift.SessionTerminated, now, now.Add(Retention), 0
+				s.Session.Ended = "its server process exited: exit code 1"
 				for i, as := range []lift.PlayerSessionStatus{lift.PlayerCompleted, lift.PlayerTimedOut} {
 					p := &s.Players[i]
 					p.Status, p.ReservedUntil, p.EndedAt, p.KeepUntil = as, time.Time{}, now, now.Add(Retention)
@@ -272,6 +273,33 @@ func TestActivationMissed(t *testing.T) {
 	}
 	if _, _, n := ActivationMissed(t0.Add(time.Hour), hosting(lift.SessionActive)); n != nil {
 		t.Error("an ACTIVE session missed its activation")
+	}
+}
+
+func TestTerminate(t *testing.T) {
+	asked, effects := Terminate(hosting(lift.SessionActive), false)
+	if asked.Session.Status != lift.SessionTerminating || asked.Session.StatusReason != ReasonTriggered || asked.Process.State != lift.ProcessTerminating {
+		t.Errorf("asked: %+v", asked)
+	}
+	if len(effects) != 1 || effects[0].TerminateProcess == nil || effects[0].TerminateProcess.Force {
+		t.Errorf("asked with %+v", effects)
+	}
+	if again, effects := Terminate(asked, false); len(effects) != 0 || again.Session.StatusReason != ReasonTriggered {
+		t.Errorf("asked twice: %+v %+v", again, effects)
+	}
+	forced, effects := Terminate(asked, true)
+	if forced.Session.StatusReason != ReasonForced || len(effects) != 1 || !effects[0].TerminateProcess.Force || effects[0].TerminateProcess.ProcessID == "" {
+		t.Errorf("forced: %+v %+v", forced, effects)
+	}
+	if _, effects := Terminate(forced, true); len(effects) != 0 {
+		t.Errorf("forced twice: %+v", effects)
+	}
+	ended, _, err := Apply(t0, forced, lift.Event{ProcessExited: &lift.ProcessExited{ProcessID: forced.Process.ID}})
+	if err != nil || ended.Session.Status != lift.SessionTerminated || ended.Session.StatusReason != ReasonForced {
+		t.Errorf("after the exit: %+v, %v", ended.Session, err)
+	}
+	if _, effects := Terminate(hosting(lift.SessionTerminated), true); len(effects) != 0 {
+		t.Errorf("a session that ended: %+v", effects)
 	}
 }
 
