@@ -13,6 +13,9 @@ var errDuplicate = errors.New("row exists already")
 // statements is shared.
 type dialect struct {
 	connect func(view bool) (driver.Conn, error) // view: a connection that only reads
+	// ready looks whether the database is what the store needs, before its
+	// first use.
+	ready func(*conn) error
 	// explain turns a driver's error into one that says what to do and wraps
 	// one of the store's; nil stays nil.
 	explain func(error) error

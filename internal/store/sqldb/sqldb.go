@@ -71,7 +71,10 @@ func open(d *dialect, o Options, unlock func() error) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(c, s.tables); err != nil {
+	if err = d.ready(c); err == nil {
+		err = migrate(c, s.tables)
+	}
+	if err != nil {
 		c.close()
 		return nil, err
 	}

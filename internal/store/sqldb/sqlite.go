@@ -89,6 +89,7 @@ func sqliteDialect(path string) *dialect {
 			return c.Connect(context.Background())
 		},
 		sole:      true,
+		ready:     func(c *conn) error { return readySQLite(c, path) },
 		explain:   func(err error) error { return explainSQLite(path, err) },
 		param:     func(int) string { return "?" }, // a numbered one is looked up by name at each use
 		begin:     "BEGIN IMMEDIATE",
@@ -97,6 +98,23 @@ func sqliteDialect(path string) *dialect {
 		blob:      "BLOB",
 		tableEnd:  " WITHOUT ROWID",
 	}
+}
+
+// readySQLite reports a file that is somebody else's, and a folder where a log
+// beside the database cannot work.
+func readySQLite(c *conn, path string) error {
+	mode, err := c.text("PRAGMA journal_mode")
+	if err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("store: the file system of %s does not let SQLite share memory (journal mode %s): choose a folder on a local disk", filepath.Dir(path), mode)
+	}
+	others, err := c.int64("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'chairlift_schema')")
+	if err == nil && others > 0 {
+		err = fmt.Errorf("store: %s is a database of some other program: choose another file", path)
+	}
+	return err
 }
 
 // explainSQLite wraps the store's error for a result code in what to do about it.
