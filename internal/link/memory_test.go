@@ -20,7 +20,6 @@ type memory struct {
 	replies map[uint64]lift.Reply // stored, not read
 	given   map[uint64]lift.Reply // every one ever made
 	outbox  []lift.Effect
-	removed []lift.Effect // were in outbox, in the order of their removal
 }
 
 func newMemory() *memory {
@@ -59,7 +58,6 @@ func (m *memory) handle(b Batch) (Ack, error) {
 	}
 	for _, id := range b.Got {
 		if i := slices.IndexFunc(m.outbox, func(e lift.Effect) bool { return e.ID == id }); i >= 0 {
-			m.removed = append(m.removed, m.outbox[i])
 			m.outbox = slices.Delete(m.outbox, i, i+1)
 		}
 	}

@@ -227,7 +227,7 @@ func (o *outbox) compose(c *composer) {
 			continue
 		}
 		if e.seq > o.acked {
-			if o.flight > 0 && (e.seq-o.acked > uint64(o.windowEvents) || o.flight+len(e.body) > o.windowBytes) {
+			if !o.fits(e.seq, len(e.body)) {
 				break
 			}
 			o.flight += len(e.body)
@@ -247,6 +247,11 @@ func (o *outbox) compose(c *composer) {
 	}
 }
 
+// fits reports whether the window has room for an event. Alone, any has.
+func (o *outbox) fits(seq uint64, bytes int) bool {
+	return o.flight == 0 || seq-o.acked <= uint64(o.windowEvents) && o.flight+bytes <= o.windowBytes
+}
+
 // number gives the next waiting event its number, unless the window is used
 // up: without one it can still be replaced.
 func (o *outbox) number() bool {
@@ -255,7 +260,7 @@ func (o *outbox) number() bool {
 		return false
 	}
 	e := el.Value.(*outgoing)
-	if o.flight > 0 && (o.last-o.acked >= uint64(o.windowEvents) || o.flight+len(e.body) > o.windowBytes) {
+	if !o.fits(o.last+1, len(e.body)) {
 		return false
 	}
 	o.waiting.Remove(el)

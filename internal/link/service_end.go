@@ -39,7 +39,7 @@ type ServiceEnd struct {
 	sent     int                    // how many of underWay are true
 
 	// Limits, fields so that tests reach them.
-	windowEvents, windowBytes, windowCommands, batchEvents, frameBytes int
+	windowEvents, windowBytes, windowCommands, queueCommands, batchEvents, frameBytes int
 }
 
 // NewServiceEnd begins a connection of that agent.
@@ -51,7 +51,7 @@ func NewServiceEnd(now time.Time, id lift.InstanceID) *ServiceEnd {
 		underWay: map[lift.EffectID]bool{},
 
 		windowEvents: windowEvents, windowBytes: windowBytes, windowCommands: windowCommands,
-		batchEvents: batchEvents, frameBytes: frameBytes,
+		queueCommands: queueCommands, batchEvents: batchEvents, frameBytes: frameBytes,
 	}
 }
 
@@ -181,7 +181,7 @@ func (e *ServiceEnd) Handled(a Ack) (unanswered []uint64, err error) {
 	}
 	for i := range e.inHand.Events {
 		ev := &e.inHand.Events[i]
-		if (ev.Ask || ev.Event.WantsReply()) && !answered[ev.Seq] {
+		if (ev.Ask || ev.Event.WantsReply()) && !answered[ev.Seq] && ev.Seq > e.inHand.Read {
 			unanswered = append(unanswered, ev.Seq)
 			a.Replies = append(a.Replies, NumberedReply{ev.Seq, lift.Reply{
 				Status:  http.StatusInternalServerError,
@@ -231,20 +231,28 @@ func (e *ServiceEnd) composeAck(c *composer) {
 		return
 	}
 	c.member("ack")
-	c.buf = append(c.buf, `{"replies":[`...)
+	c.buf = append(c.buf, '{')
 	n := 0
 	for n < len(e.ack.Replies) && (n == 0 || len(c.buf) < e.frameBytes) {
-		if n > 0 {
+		if n == 0 {
+			c.member("replies")
+			c.buf = append(c.buf, '[')
+		} else {
 			c.buf = append(c.buf, ',')
 		}
 		c.encode(e.ack.Replies[n])
 		n++
 	}
-	c.buf = append(c.buf, ']')
-	e.ack.Replies = e.ack.Replies[n:]
-	if len(e.ack.Replies) == 0 {
-		c.value("upTo", e.ack.UpTo)
-		c.value("got", e.ack.Got)
+	if n > 0 {
+		c.buf = append(c.buf, ']')
+	}
+	if e.ack.Replies = e.ack.Replies[n:]; len(e.ack.Replies) == 0 {
+		if e.ack.UpTo > 0 {
+			c.value("upTo", e.ack.UpTo)
+		}
+		if len(e.ack.Got) > 0 {
+			c.value("got", e.ack.Got)
+		}
 		e.ack = ackFrame{}
 	}
 	c.buf = append(c.buf, '}')
@@ -276,6 +284,6 @@ func (e *ServiceEnd) composeCommands(c *composer) {
 	}
 	e.queue = e.queue[n:]
 	if len(e.queue) == 0 {
-		e.queue, e.room = nil, queueCommands
+		e.queue, e.room = nil, e.queueCommands
 	}
 }

@@ -1,0 +1,549 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/google/go-cmp/cmp"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// next returns the next frame of an end as text, "" for none.
+func next(t *testing.T, end interface {
+	Next(time.Time) ([]byte, time.Time, error)
+}, now time.Time) string {
+	t.Helper()
+	data, _, err := end.Next(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// met returns an agent that was welcomed, and has said and heard nothing else.
+func met(t *testing.T) *AgentEnd {
+	t.Helper()
+	a := NewAgentEnd("i-1")
+	welcomed(t, a, `{"welcome":{"version":1,"lastEvent":0}}`)
+	return a
+}
+
+func welcomed(t *testing.T, a *AgentEnd, frame string) {
+	t.Helper()
+	a.Close()
+	a.Open(noon)
+	next(t, a, noon)
+	if err := a.Receive(noon, []byte(frame)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func exited(p string) lift.Event {
+	return lift.Event{ProcessExited: &lift.ProcessExited{ProcessID: lift.ProcessID(p)}}
+}
+
+func health(p string, healthy bool) lift.Event {
+	return lift.Event{ProcessHealth: &lift.ProcessHealth{ProcessID: lift.ProcessID(p), Healthy: healthy}}
+}
+
+func notice(code lift.EventCode, text string) lift.Event {
+	return lift.Event{Notice: &lift.Notice{Code: code, Message: text}}
+}
+
+// TestTranscript holds the bytes of a conversation: agents of the release
+// before speak them, and must be understood.
+func TestTranscript(t *testing.T) {
+	want, err := os.ReadFile("testdata/version1.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	a, s := NewAgentEnd("i-1"), NewServiceEnd(noon, "i-1")
+	exchange := func() {
+		t.Helper()
+		for {
+			up := next(t, a, noon)
+			if up != "" {
+				fmt.Fprintf(&got, "agent:   %s\n", up)
+				if err := s.Receive(noon, []byte(up)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if s.Greeted() {
+				s.Resume(0, []lift.Effect{{ID: "c1", To: "agent/i-1", TerminateProcess: &lift.TerminateProcess{ProcessID: "p", Reason: "why"}}})
+			}
+			down := next(t, s, noon)
+			if down != "" {
+				fmt.Fprintf(&got, "service: %s\n", down)
+				if err := a.Receive(noon, []byte(down)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if up == "" && down == "" {
+				return
+			}
+		}
+	}
+	a.Open(noon)
+	exchange()
+	a.Report(lift.Event{At: noon, ProcessReady: &lift.ProcessReady{ProcessID: "p", Port: 7777}})
+	a.Report(lift.Event{At: noon, AcceptPlayer: &lift.AcceptPlayer{ProcessID: "p", SessionID: "s", PlayerID: "q"}})
+	a.Took("c1")
+	exchange()
+	if _, ok := s.Batch(); !ok {
+		t.Fatal("no batch")
+	}
+	if _, err := s.Handled(Ack{UpTo: 2, Replies: []NumberedReply{{2, lift.Reply{Status: 200}}}}); err != nil {
+		t.Fatal(err)
+	}
+	exchange()
+	a.Report(lift.Event{At: noon, ProcessEnding: &lift.ProcessEnding{ProcessID: "p"}})
+	exchange()
+	noon := noon.Add(beatEvery)
+	fmt.Fprintf(&got, "agent:   %s\nservice: %s\n", next(t, a, noon), next(t, s, noon))
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("the bytes on the wire changed (-want +got):\n%s", diff)
+	}
+}
+
+func TestNewerReleaseIsUnderstood(t *testing.T) {
+	s := NewServiceEnd(noon, "i-1")
+	for _, frame := range []string{
+		`{"hello":{"version":2,"oldest":1,"instance":"i-1","colour":"blue"},"news":{}}`,
+		`{"events":[{"seq":1,"event":{"FromTheFuture":{"X":1}}},{"seq":2,"ask":true,"event":{"AskedInFuture":{}}}],"read":0}`,
+	} {
+		if err := s.Receive(noon, []byte(frame)); err != nil {
+			t.Fatal(err)
+		}
+		if s.Greeted() {
+			s.Resume(0, nil)
+			if got := next(t, s, noon); !strings.Contains(got, `"version":1`) {
+				t.Fatalf("welcome %s, want version 1", got)
+			}
+		}
+	}
+	b, _ := s.Batch()
+	if len(b.Events) != 2 || b.Events[0].Event.WantsReply() {
+		t.Fatalf("got %+v", b)
+	}
+	// Nobody here knows the question, but its asker must not wait for ever.
+	unanswered, err := s.Handled(Ack{UpTo: 2})
+	if err != nil || !cmp.Equal(unanswered, []uint64{2}) {
+		t.Fatalf("unanswered %v, %v", unanswered, err)
+	}
+	if got := next(t, s, noon); !strings.Contains(got, `{"seq":2,"reply":{"Status":500`) {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestVersions(t *testing.T) {
+	for _, tt := range []struct {
+		name, hello string
+		want        error
+	}{
+		{"same", `{"version":1,"oldest":1,"instance":"i-1"}`, nil},
+		{"oldest left out", `{"version":1,"instance":"i-1"}`, nil},
+		{"newer that speaks ours", `{"version":2,"oldest":1,"instance":"i-1"}`, nil},
+		{"too new", `{"version":3,"oldest":2,"instance":"i-1"}`, ErrVersion},
+		{"too old", `{"version":0,"instance":"i-1"}`, ErrVersion},
+		{"another instance", `{"version":1,"instance":"i-2"}`, ErrProtocol},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := NewServiceEnd(noon, "i-1")
+			if err := s.Receive(noon, []byte(`{"hello":`+tt.hello+`}`)); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+	a := NewAgentEnd("i-1")
+	a.Open(noon)
+	next(t, a, noon)
+	if err := a.Receive(noon, []byte(`{"welcome":{"version":2,"lastEvent":0}}`)); !errors.Is(err, ErrVersion) {
+		t.Errorf("welcome to version 2: got %v", err)
+	}
+}
+
+func TestWelcome(t *testing.T) {
+	a := NewAgentEnd("i-1")
+	a.Open(noon)
+	next(t, a, noon)
+	if err := a.Receive(noon, []byte(`{"welcome":{"version":1,"lastEvent":3}}`)); !errors.Is(err, ErrOtherLife) {
+		t.Errorf("first welcome knows events: got %v", err)
+	}
+
+	a = met(t)
+	a.Report(exited("p"))
+	a.Report(exited("q"))
+	next(t, a, noon)
+	if err := a.Receive(noon, []byte(`{"ack":{"upTo":2}}`)); err != nil {
+		t.Fatal(err)
+	}
+	for last, want := range map[int]error{1: ErrForgotten, 2: nil, 3: ErrOtherLife} {
+		a.Close()
+		a.Open(noon)
+		next(t, a, noon)
+		if err := a.Receive(noon, fmt.Appendf(nil, `{"welcome":{"version":1,"lastEvent":%d}}`, last)); !errors.Is(err, want) {
+			t.Errorf("welcome at %d: got %v, want %v", last, err, want)
+		}
+	}
+}
+
+func TestProtocolErrors(t *testing.T) {
+	for _, tt := range []string{
+		`{`, `[]`, `{"events":{}}`,
+		`{"events":[{"seq":0,"event":{}}]}`,
+		`{"events":[{"seq":2,"event":{}}]}`,
+		`{"events":[{"seq":1,"event":{}},{"seq":1,"event":{}}]}`,
+		`{"hello":{"version":1,"instance":"i-1"}}`,
+	} {
+		s := NewServiceEnd(noon, "i-1")
+		s.Receive(noon, []byte(`{"hello":{"version":1,"instance":"i-1"}}`))
+		s.Resume(0, nil)
+		next(t, s, noon)
+		if err := s.Receive(noon, []byte(tt)); !errors.Is(err, ErrProtocol) {
+			t.Errorf("service took %s: %v", tt, err)
+		}
+	}
+	for _, tt := range []string{
+		`{`, `{"ack":{"upTo":1}}`, `{"commands":[{}]}`, `{"welcome":{"version":1}}`,
+	} {
+		if err := met(t).Receive(noon, []byte(tt)); !errors.Is(err, ErrProtocol) {
+			t.Errorf("agent took %s: %v", tt, err)
+		}
+	}
+	a := NewAgentEnd("i-1")
+	a.Open(noon)
+	next(t, a, noon)
+	if err := a.Receive(noon, []byte(`{"ack":{}}`)); !errors.Is(err, ErrProtocol) {
+		t.Errorf("agent took an answer before the welcome: %v", err)
+	}
+}
+
+// TestHeartbeats: an idle end speaks every 5 seconds, and gives up on the
+// other after 15.
+func TestHeartbeats(t *testing.T) {
+	s := NewServiceEnd(noon, "i-1")
+	s.Receive(noon, []byte(`{"hello":{"version":1,"instance":"i-1"}}`))
+	s.Resume(0, nil)
+	next(t, s, noon)
+	for name, end := range map[string]interface {
+		Next(time.Time) ([]byte, time.Time, error)
+		Receive(time.Time, []byte) error
+	}{"agent": met(t), "service": s} {
+		now := noon
+		beats := 0
+		for {
+			data, due, err := end.Next(now)
+			if errors.Is(err, ErrSilent) {
+				break
+			}
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if data != nil {
+				beats++
+				if string(data) != "{}" {
+					t.Errorf("%s: an idle end says %s", name, data)
+				}
+				continue
+			}
+			if now.Sub(noon) == 10*time.Second {
+				if err := end.Receive(now, []byte("{}")); err != nil { // the last word of the other end
+					t.Fatal(name, err)
+				}
+			}
+			if !due.After(now) {
+				t.Fatalf("%s: due %v at %v", name, due, now)
+			}
+			now = due
+		}
+		if got := now.Sub(noon); got != 25*time.Second || beats != 4 {
+			t.Errorf("%s: gave up after %v and %d beats, want 25s and 4", name, got, beats)
+		}
+		if b, ok := end.(*ServiceEnd); ok {
+			if _, ok := b.Batch(); ok {
+				t.Error("a heartbeat made a batch")
+			}
+		}
+	}
+}
+
+// TestReplaced: what a later event says too does not wait for the service.
+func TestReplaced(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		max    int // of the outbox
+		report []lift.Event
+		want   []lift.Event
+	}{
+		{"health", 10,
+			[]lift.Event{health("p", false), exited("x"), health("q", false), health("p", true)},
+			[]lift.Event{exited("x"), health("q", false), health("p", true)}},
+		{"same notice", 10,
+			[]lift.Event{notice("A", "same"), exited("x"), notice("A", "same"), notice("B", "same")},
+			[]lift.Event{exited("x"), notice("A", "same"), notice("B", "same")}},
+		{"notices differ, with room", 10,
+			[]lift.Event{notice("A", "1"), notice("A", "2")},
+			[]lift.Event{notice("A", "1"), notice("A", "2")}},
+		{"notices differ, without room", 3,
+			[]lift.Event{notice("A", "1"), notice("A", "2"), exited("x"), notice("A", "3")},
+			[]lift.Event{notice("A", "1"), exited("x"), notice("A", "3")}},
+		{"health finds a place when full", 2,
+			[]lift.Event{health("p", false), exited("x"), health("p", true)},
+			[]lift.Event{exited("x"), health("p", true)}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := NewAgentEnd("i-1")
+			a.events.maxEvents = tt.max
+			for _, ev := range tt.report {
+				if _, err := a.Report(ev); err != nil {
+					t.Fatal(err)
+				}
+			}
+			welcomed(t, a, `{"welcome":{"version":1}}`)
+			f, err := decode([]byte(next(t, a, noon)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []lift.Event
+			for _, n := range f.Events {
+				got = append(got, n.Event)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFull(t *testing.T) {
+	a := NewAgentEnd("i-1")
+	a.events.maxEvents = 3
+	for range 3 {
+		if _, err := a.Report(exited("p")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, ev := range []lift.Event{exited("p"), health("p", true), notice("A", "1")} {
+		if _, err := a.Report(ev); !errors.Is(err, ErrFull) {
+			t.Errorf("got %v, want ErrFull", err)
+		}
+	}
+	welcomed(t, a, `{"welcome":{"version":1}}`)
+	next(t, a, noon)
+	a.Receive(noon, []byte(`{"ack":{"upTo":1}}`))
+	if _, err := a.Report(exited("p")); err != nil {
+		t.Errorf("after an acknowledgement: %v", err)
+	}
+
+	a = NewAgentEnd("i-1")
+	a.events.maxBytes = 10
+	if _, err := a.Report(exited("p")); err != nil {
+		t.Errorf("one event always has a place: %v", err)
+	}
+	if _, err := a.Report(exited("p")); !errors.Is(err, ErrFull) {
+		t.Errorf("got %v, want ErrFull", err)
+	}
+	if _, err := a.Report(exited(strings.Repeat("x", eventMaxBytes))); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("got %v, want ErrTooLarge", err)
+	}
+}
+
+// TestFrames: a frame ends after 256 events or 512 KiB, and the window closes
+// after 1,024 events or 4 MiB.
+func TestFrames(t *testing.T) {
+	for _, tt := range []struct {
+		n, size int
+		want    []int // events in each frame
+	}{
+		{2000, 100, []int{256, 256, 256, 256}},
+		{30, 200_000, []int{3, 3, 3, 3, 3, 3, 2}},
+	} {
+		a := met(t)
+		a.events.maxBytes = 1 << 30
+		for range tt.n {
+			if _, err := a.Report(exited(strings.Repeat("x", tt.size))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []int
+		for {
+			frame := next(t, a, noon)
+			if frame == "" {
+				break
+			}
+			if len(frame) > agentFrameBytes {
+				t.Errorf("a frame of %d bytes", len(frame))
+			}
+			got = append(got, strings.Count(frame, `"seq":`))
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("events of %d bytes (-want +got):\n%s", tt.size, diff)
+		}
+	}
+}
+
+// TestLargeReplies: replies too large for one frame come in several, and the
+// last one closes their events.
+func TestLargeReplies(t *testing.T) {
+	a, s := met(t), NewServiceEnd(noon, "i-1")
+	s.Receive(noon, []byte(`{"hello":{"version":1,"instance":"i-1"}}`))
+	s.Resume(0, nil)
+	next(t, s, noon)
+	var ack Ack
+	for i := range 5 {
+		a.Report(lift.Event{DescribePlayers: &lift.DescribePlayers{PlayerID: "x"}})
+		ack.UpTo++
+		ack.Replies = append(ack.Replies, NumberedReply{ack.UpTo, lift.Reply{Status: 200 + i, Message: strings.Repeat("x", 300_000)}})
+	}
+	if err := s.Receive(noon, []byte(next(t, a, noon))); err != nil {
+		t.Fatal(err)
+	}
+	s.Batch()
+	if _, err := s.Handled(ack); err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for {
+		frame := next(t, s, noon)
+		if frame == "" {
+			break
+		}
+		if a.Settled() {
+			t.Error("settled before the last reply")
+		}
+		if err := a.Receive(noon, []byte(frame)); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, r := range a.Replies() {
+			if r.Reply.Status != 199+int(r.Ticket) {
+				t.Errorf("reply %d for ticket %d", r.Reply.Status, r.Ticket)
+			}
+			n++
+		}
+		got = append(got, n)
+	}
+	if !cmp.Equal(got, []int{2, 2, 1}) || !a.Settled() {
+		t.Errorf("replies by frame %v, settled %v", got, a.Settled())
+	}
+}
+
+func TestHandledChecksTheService(t *testing.T) {
+	s := NewServiceEnd(noon, "i-1")
+	s.Receive(noon, []byte(`{"hello":{"version":1,"instance":"i-1"}}`))
+	s.Resume(4, nil)
+	next(t, s, noon)
+	s.Receive(noon, []byte(`{"events":[{"seq":5,"event":{}},{"seq":6,"event":{}}]}`))
+	s.Batch()
+	if _, err := s.Handled(Ack{UpTo: 5}); err == nil {
+		t.Error("half a batch passes for a whole one")
+	}
+}
+
+func TestBehind(t *testing.T) {
+	s := NewServiceEnd(noon, "i-1")
+	one := func(i int) []lift.Effect { return []lift.Effect{{ID: lift.EffectID(fmt.Sprint(i))}} }
+	for i := range queueCommands {
+		if err := s.Send(one(i)); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	if err := s.Send(one(-1)); !errors.Is(err, ErrBehind) {
+		t.Errorf("got %v, want ErrBehind", err)
+	}
+}
+
+func FuzzAgentReceives(f *testing.F) {
+	for _, s := range []string{
+		`{"welcome":{"version":1,"lastEvent":0,"windowEvents":3,"windowBytes":300}}`,
+		`{"ack":{"upTo":2,"replies":[{"seq":2,"reply":{"Status":200}}],"got":["c1"]}}`,
+		`{"commands":[{"ID":"c1","To":"agent/i-1","Drain":{"By":"2026-03-01T12:00:00Z","Reason":"x"}}]}`,
+		`{"welcome":{"version":1,"windowEvents":-1}}|{"ack":{"upTo":18446744073709551615}}`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, frames string) {
+		a := NewAgentEnd("i-1")
+		for range 5 {
+			a.Report(exited("p"))
+			a.Report(lift.Event{AcceptPlayer: &lift.AcceptPlayer{}})
+		}
+		a.Open(noon)
+		for frame := range strings.SplitSeq(frames, "|") {
+			for {
+				data, _, err := a.Next(noon)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if data == nil {
+					break
+				}
+				if _, err := decode(data); err != nil {
+					t.Fatalf("%v: %s", err, data)
+				}
+			}
+			if a.Receive(noon, []byte(frame)) != nil {
+				a.Close()
+				a.Open(noon)
+			}
+			if ef, ok := a.Command(); ok {
+				a.Took(ef.ID)
+			}
+			if o := a.events; o.count < 0 || o.bytes < 0 || o.flight < 0 || o.acked > o.last || o.next > len(o.sent) {
+				t.Fatalf("impossible: %+v", o)
+			}
+		}
+	})
+}
+
+func FuzzServiceReceives(f *testing.F) {
+	for _, s := range []string{
+		`{"hello":{"version":1,"oldest":1,"instance":"i-1"}}|{"events":[{"seq":4,"event":{"Stopped":{"Reason":"x"}}}],"got":["c1"],"read":3}`,
+		`{"hello":{"version":1,"instance":"i-1"}}|{"events":[{"seq":2,"ask":true,"event":{}},{"seq":4,"event":{}}],"read":18446744073709551615}`,
+		`{}|{"got":["c1","c1"]}`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, frames string) {
+		s := NewServiceEnd(noon, "i-1")
+		last := uint64(3)
+		for frame := range strings.SplitSeq(frames, "|") {
+			if s.Receive(noon, []byte(frame)) != nil {
+				return
+			}
+			if s.Greeted() {
+				s.Resume(last, []lift.Effect{{ID: "c1"}, {ID: "c2"}})
+			}
+			if b, ok := s.Batch(); ok {
+				for _, ev := range b.Events {
+					if ev.Seq > last+1 {
+						t.Fatalf("event %d after %d", ev.Seq, last)
+					}
+					last = max(last, ev.Seq)
+				}
+				if _, err := s.Handled(Ack{UpTo: last}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			data, _, err := s.Next(noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if data != nil {
+				if _, err := decode(data); err != nil {
+					t.Fatalf("%v: %s", err, data)
+				}
+			}
+			if s.sent < 0 {
+				t.Fatal("fewer than no commands under way")
+			}
+		}
+	})
+}
