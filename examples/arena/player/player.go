@@ -101,7 +101,7 @@ func (s *session) enter(ctx context.Context) error {
 func (s *session) play(ctx context.Context) error {
 	end := time.Now().Add(s.Play)
 	heard := time.Now()
-	var next time.Time // input
+	next := heard // input
 	for now := time.Now(); now.Before(end); now = time.Now() {
 		if now.Sub(heard) > s.Patience {
 			return fmt.Errorf("the game server has been silent for %v", s.Patience)

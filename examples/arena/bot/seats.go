@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/gamelift"
+	"github.com/aws/aws-sdk-go-v2/service/gamelift/types"
+)
+
+// seat is what a player needs to knock at a game server.
+type seat struct {
+	playerID        string
+	playerSessionID string
+	address         string // host:port
+	gameSession     string // ARN, if known
+	at              time.Time
+}
+
+// lift is the part of the GameLift client that bots use.
+type lift interface {
+	CreatePlayerSession(context.Context, *gamelift.CreatePlayerSessionInput, ...func(*gamelift.Options)) (*gamelift.CreatePlayerSessionOutput, error)
+	StartGameSessionPlacement(context.Context, *gamelift.StartGameSessionPlacementInput, ...func(*gamelift.Options)) (*gamelift.StartGameSessionPlacementOutput, error)
+	DescribeGameSessionPlacement(context.Context, *gamelift.DescribeGameSessionPlacementInput, ...func(*gamelift.Options)) (*gamelift.DescribeGameSessionPlacementOutput, error)
+	StartMatchmaking(context.Context, *gamelift.StartMatchmakingInput, ...func(*gamelift.Options)) (*gamelift.StartMatchmakingOutput, error)
+	DescribeMatchmaking(context.Context, *gamelift.DescribeMatchmakingInput, ...func(*gamelift.Options)) (*gamelift.DescribeMatchmakingOutput, error)
+	AcceptMatch(context.Context, *gamelift.AcceptMatchInput, ...func(*gamelift.Options)) (*gamelift.AcceptMatchOutput, error)
+}
+
+// bySession takes a seat in a game session that exists.
+func bySession(ctx context.Context, api lift, arn, playerID string) (seat, error) {
+	out, err := api.CreatePlayerSession(ctx, &gamelift.CreatePlayerSessionInput{GameSessionId: &arn, PlayerId: &playerID})
+	if err != nil {
+		return seat{playerID: playerID}, err
+	}
+	p := out.PlayerSession
+	return seat{playerID, text(p.PlayerSessionId), address(p.IpAddress, p.Port), arn, time.Now()}, nil
+}
+
+// byQueue has one game session placed for all players, and waits for it.
+func byQueue(ctx context.Context, api lift, queue string, playerIDs []string, seats int) ([]seat, error) {
+	id := "bot-" + strings.ToLower(rand.Text())
+	in := &gamelift.StartGameSessionPlacementInput{
+		GameSessionQueueName: &queue, PlacementId: &id, MaximumPlayerSessionCount: new(int32(max(seats, len(playerIDs)))),
+	}
+	for _, p := range playerIDs {
+		in.DesiredPlayerSessions = append(in.DesiredPlayerSessions, types.DesiredPlayerSession{PlayerId: &p})
+	}
+	started, err := api.StartGameSessionPlacement(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	placement := started.GameSessionPlacement
+	for wait := newWait(); placement.Status == types.GameSessionPlacementStatePending; {
+		if err := wait.next(ctx); err != nil {
+			return nil, fmt.Errorf("placement %s is still %s: %w", id, placement.Status, err)
+		}
+		now, err := api.DescribeGameSessionPlacement(ctx, &gamelift.DescribeGameSessionPlacementInput{PlacementId: &id})
+		if err != nil {
+			return nil, err
+		}
+		placement = now.GameSessionPlacement
+	}
+	if placement.Status != types.GameSessionPlacementStateFulfilled {
+		return nil, fmt.Errorf("placement %s ended %s", id, placement.Status)
+	}
+	var got []seat
+	for _, p := range placement.PlacedPlayerSessions {
+		got = append(got, seat{text(p.PlayerId), text(p.PlayerSessionId), address(placement.IpAddress, placement.Port), text(placement.GameSessionArn), time.Now()})
+	}
+	if len(got) != len(playerIDs) {
+		return got, fmt.Errorf("placement %s has seats for %d of %d players", id, len(got), len(playerIDs))
+	}
+	return got, nil
+}
+
+// byMatchmaker asks for a match for one player, accepts it if need be, and waits
+// until it is placed.
+func byMatchmaker(ctx context.Context, api lift, configuration, playerID string) (seat, error) {
+	none := seat{playerID: playerID}
+	started, err := api.StartMatchmaking(ctx, &gamelift.StartMatchmakingInput{
+		ConfigurationName: &configuration, Players: []types.Player{{PlayerId: &playerID}},
+	})
+	if err != nil {
+		return none, err
+	}
+	ticket := *started.MatchmakingTicket
+	accepted := false
+	for wait := newWait(); ; {
+		switch ticket.Status {
+		case types.MatchmakingConfigurationStatusCompleted:
+			game := ticket.GameSessionConnectionInfo
+			for _, p := range game.MatchedPlayerSessions {
+				if text(p.PlayerId) == playerID {
+					return seat{playerID, text(p.PlayerSessionId), address(game.IpAddress, game.Port), text(game.GameSessionArn), time.Now()}, nil
+				}
+			}
+			return none, fmt.Errorf("ticket %s is completed without a seat for its player", text(ticket.TicketId))
+		case types.MatchmakingConfigurationStatusFailed, types.MatchmakingConfigurationStatusTimedOut, types.MatchmakingConfigurationStatusCancelled:
+			return none, fmt.Errorf("ticket %s ended %s: %s", text(ticket.TicketId), ticket.Status, text(ticket.StatusMessage))
+		case types.MatchmakingConfigurationStatusRequiresAcceptance:
+			if accepted {
+				break
+			}
+			_, err := api.AcceptMatch(ctx, &gamelift.AcceptMatchInput{
+				TicketId: ticket.TicketId, PlayerIds: []string{playerID}, AcceptanceType: types.AcceptanceTypeAccept,
+			})
+			if err != nil {
+				return none, err
+			}
+			accepted = true
+		}
+		if err := wait.next(ctx); err != nil {
+			return none, fmt.Errorf("ticket %s is still %s: %w", text(ticket.TicketId), ticket.Status, err)
+		}
+		now, err := api.DescribeMatchmaking(ctx, &gamelift.DescribeMatchmakingInput{TicketIds: []string{text(ticket.TicketId)}})
+		if err != nil {
+			return none, err
+		}
+		if len(now.TicketList) != 1 {
+			return none, fmt.Errorf("ticket %s is gone", text(ticket.TicketId))
+		}
+		ticket = now.TicketList[0]
+	}
+}
+
+// wait paces the questions whether something is done: eager at first.
+type wait struct{ pause time.Duration }
+
+func newWait() *wait { return &wait{50 * time.Millisecond} }
+
+func (w *wait) next(ctx context.Context) error {
+	timer := time.NewTimer(w.pause)
+	defer timer.Stop()
+	w.pause = min(w.pause*3/2, time.Second)
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func address(host *string, port *int32) string {
+	if port == nil {
+		return text(host)
+	}
+	return net.JoinHostPort(text(host), strconv.Itoa(int(*port)))
+}
