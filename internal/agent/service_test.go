@@ -33,7 +33,6 @@ type service struct {
 
 	mu   sync.Mutex
 	logs map[string][]byte
-	away bool
 }
 
 func newService(t *testing.T, build []byte) *service {
