@@ -2,15 +2,22 @@ package serversdk_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"github.com/chairlift-games/chairlift/internal/sdk"
 	"github.com/chairlift-games/chairlift/internal/sdk/sdktest"
 	"github.com/chairlift-games/chairlift/serversdk"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var process = sdk.Process{Fleet: "fleet-1", Compute: "compute-1", ID: "process-1"}
 
@@ -112,5 +119,99 @@ func TestInitGivesUpWithItsContext(t *testing.T) {
 	}
 	if text := err.Error(); len(text) == 0 || strings.Contains(text, "secret-token") {
 		t.Errorf("the error tells the token: %s", text)
+	}
+}
+
+// Everything the environment says wins over Params.
+func TestEnvironmentWins(t *testing.T) {
+	host := sdktest.Start(t)
+	for _, e := range host.Environment(process) {
+		name, value, _ := strings.Cut(e, "=")
+		t.Setenv(name, value)
+	}
+	t.Setenv("GAMELIFT_SDK_TOOL_NAME", "wrap")
+	t.Setenv("GAMELIFT_SDK_TOOL_VERSION", "1")
+	s := ready(t, serversdk.Params{WebSocketURL: "ws://wrong", ProcessID: "wrong", HostID: "wrong", FleetID: "wrong", AuthToken: "wrong", ToolName: "wrong"},
+		serversdk.ProcessParameters{Port: 4000, LogPaths: []string{"logs"}})
+	if hello := host.Hellos()[0]; hello.Process != process {
+		t.Errorf("connected as %v", hello.Process)
+	}
+	want := sdk.ActivateServerProcess{SDKVersion: "5.6.0", SDKLanguage: "Go", ToolName: "wrap", ToolVersion: "1", Port: 4000, LogPaths: []string{"logs"}}
+	if diff := cmp.Diff(want, host.Heard()[0].Request); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	s.Close()
+
+	t.Setenv("GAMELIFT_SDK_PROCESS_ID", "ManagedResource")
+	initServer(t, serversdk.Params{})
+	initServer(t, serversdk.Params{})
+	hellos := host.Hellos()
+	if a, b := hellos[1].Process.ID, hellos[2].Process.ID; len(a) != 36 || a == b {
+		t.Errorf("made up the process ids %q and %q", a, b)
+	}
+}
+
+func TestBadParams(t *testing.T) {
+	good := serversdk.Params{WebSocketURL: "ws://127.0.0.1:1", ProcessID: "p", HostID: "h", FleetID: "f", AuthToken: "t"}
+	for name, change := range map[string]func(*serversdk.Params){
+		"GAMELIFT_SDK_WEBSOCKET_URL": func(p *serversdk.Params) { p.WebSocketURL = "" },
+		"GAMELIFT_SDK_PROCESS_ID":    func(p *serversdk.Params) { p.ProcessID = "" },
+		"GAMELIFT_SDK_HOST_ID":       func(p *serversdk.Params) { p.HostID = "" },
+		"GAMELIFT_SDK_FLEET_ID":      func(p *serversdk.Params) { p.FleetID = "" },
+		"GAMELIFT_SDK_AUTH_TOKEN":    func(p *serversdk.Params) { p.AuthToken = "" },
+		"ws://":                      func(p *serversdk.Params) { p.WebSocketURL = "http://127.0.0.1:1" },
+		"HEALTHCHECK_INTERVAL":       func(*serversdk.Params) { t.Setenv("HEALTHCHECK_INTERVAL", "soon") },
+	} {
+		p := good
+		change(&p)
+		if _, err := serversdk.Init(t.Context(), p); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+		t.Setenv("HEALTHCHECK_INTERVAL", "")
+	}
+}
+
+func TestBadProcessParameters(t *testing.T) {
+	host := sdktest.Start(t)
+	s := initServer(t, params(host))
+	start := func(serversdk.GameSession) {}
+	for _, p := range []serversdk.ProcessParameters{{OnStartGameSession: start}, {Port: 60001, OnStartGameSession: start}, {Port: 7777}} {
+		if err := s.ProcessReady(t.Context(), p); err == nil {
+			t.Errorf("%+v was taken", p)
+		}
+	}
+	if _, err := s.DescribePlayerSessions(t.Context(), serversdk.DescribePlayerSessionsRequest{}); !errors.Is(err, serversdk.ErrNotReady) {
+		t.Error(err)
+	}
+	// A refused ProcessReady changes nothing, and may be repeated.
+	host.Before(func(context.Context, sdk.Process, sdk.Request) error { return sdk.Errorf(409, "busy") })
+	good := serversdk.ProcessParameters{Port: 7777, OnStartGameSession: start}
+	var answer *serversdk.Error
+	if err := s.ProcessReady(t.Context(), good); !errors.As(err, &answer) || answer.StatusCode != 409 || answer.Action != "ActivateServerProcess" {
+		t.Error(err)
+	}
+	if _, err := s.DescribePlayerSessions(t.Context(), serversdk.DescribePlayerSessionsRequest{}); !errors.Is(err, serversdk.ErrNotReady) {
+		t.Error(err)
+	}
+	host.Before(nil)
+	if err := s.ProcessReady(t.Context(), good); err != nil {
+		t.Error(err)
+	}
+}
+
+// Also over TLS, if the certificate is trusted.
+func TestTLS(t *testing.T) {
+	host := sdktest.Start(t)
+	p := params(host)
+	p.WebSocketURL = strings.Replace(p.WebSocketURL, "ws:", "wss:", 1)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer transport.CloseIdleConnections()
+	p.HTTPClient = &http.Client{Transport: transport}
+	ready(t, p, serversdk.ProcessParameters{})
+	p.HTTPClient = nil
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := serversdk.Init(ctx, p); err == nil {
+		t.Error("trusted a certificate nobody vouches for")
 	}
 }

@@ -34,6 +34,7 @@ type Host struct {
 
 	t    testing.TB
 	addr string
+	net  *breaker
 
 	mu       sync.Mutex
 	before   func(context.Context, sdk.Process, sdk.Request) error
@@ -77,9 +78,10 @@ func Start(t testing.TB) *Host {
 // Serve serves the door on ln until the test ends.
 func (h *Host) Serve(ln net.Listener) {
 	h.addr = ln.Addr().String()
+	h.net = &breaker{Listener: ln, conns: make(map[net.Conn]bool)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- h.Door.Serve(ctx, ln) }()
+	go func() { done <- h.Door.Serve(ctx, h.net) }()
 	h.t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -95,6 +97,9 @@ func (h *Host) Before(f func(ctx context.Context, p sdk.Process, r sdk.Request) 
 	defer h.mu.Unlock()
 	h.before = f
 }
+
+// Break cuts every connection there is, without a word, and returns how many.
+func (h *Host) Break() int { return h.net.cut() }
 
 // URL is where game servers connect.
 func (h *Host) URL() string { return "ws://" + h.addr }

@@ -63,3 +63,44 @@ type pipeAddr struct{}
 
 func (pipeAddr) Network() string { return "pipe" }
 func (pipeAddr) String() string  { return "pipe" }
+
+// breaker is a listener that can cut what it accepted.
+type breaker struct {
+	net.Listener
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+func (b *breaker) Accept() (net.Conn, error) {
+	c, err := b.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.conns[c] = true
+	return &breakable{c, b}, nil
+}
+
+func (b *breaker) cut() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := len(b.conns)
+	for c := range b.conns {
+		c.Close()
+	}
+	clear(b.conns)
+	return n
+}
+
+type breakable struct {
+	net.Conn
+	b *breaker
+}
+
+func (c *breakable) Close() error {
+	c.b.mu.Lock()
+	delete(c.b.conns, c.Conn)
+	c.b.mu.Unlock()
+	return c.Conn.Close()
+}

@@ -1,0 +1,77 @@
+package serversdk_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/sdk"
+	"github.com/chairlift-games/chairlift/internal/sdk/sdktest"
+	"github.com/chairlift-games/chairlift/serversdk"
+)
+
+// Players come and go while the network breaks again and again: no call is
+// lost, none is carried out twice.
+func TestReconnectUnderLoad(t *testing.T) {
+	t.Setenv("HEALTHCHECK_INTERVAL", "50ms")
+	host := sdktest.Start(t)
+	started := make(chan struct{})
+	s := ready(t, params(host), serversdk.ProcessParameters{OnStartGameSession: func(serversdk.GameSession) { close(started) }})
+	host.Create(process, sdk.CreateGameSession{GameSessionID: session})
+	<-started
+	if err := s.ActivateGameSession(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const workers, each = 16, 40
+	ids := make(chan string, workers*each)
+	for i := range workers * each {
+		ids <- host.Reserve(session, fmt.Sprint("player", i))
+	}
+	close(ids)
+	done := make(chan struct{})
+	breaks := 0
+	var network sync.WaitGroup
+	network.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(time.Duration(20+rand.IntN(60)) * time.Millisecond):
+				breaks += host.Break()
+			}
+		}
+	})
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for id := range ids {
+				if err := s.AcceptPlayerSession(t.Context(), id); err != nil {
+					t.Errorf("accept %s: %v", id, err)
+				}
+				time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
+				if err := s.RemovePlayerSession(t.Context(), id); err != nil {
+					t.Errorf("remove %s: %v", id, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	close(done)
+	network.Wait()
+	for action, want := range map[string]int{"AcceptPlayerSession": workers * each, "RemovePlayerSession": workers * each} {
+		if n := host.Count(process, action); n != want {
+			t.Errorf("%s was carried out %d times, not %d", action, n, want)
+		}
+	}
+	for _, h := range host.Heard() {
+		if h.Err != nil {
+			t.Errorf("%T: %v", h.Request, h.Err)
+		}
+	}
+	t.Logf("%d breaks", breaks)
+	if breaks < 3 {
+		t.Errorf("only %d breaks; the test proved little", breaks)
+	}
+}
