@@ -163,7 +163,12 @@ func (m *image) apply(id string, seen *doc, unread bool, now *doc) {
 }
 
 // settle forgets what was pending, after it was written.
-func (m *image) settle() { clear(m.pending) }
+func (m *image) settle() {
+	if len(m.pending) > groupRowsMax/4 { // a map does not shrink
+		m.pending = map[string]*change{}
+	}
+	clear(m.pending)
+}
 
 // forget drops everything that rests on a commit that did not happen.
 func (m *image) forget() {

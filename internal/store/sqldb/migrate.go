@@ -53,13 +53,16 @@ func migrate(c *conn, tables map[string]*table) error {
 			return fmt.Errorf("store: migration %s: %w", name, err)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(tables)) {
-		if err := inTransaction(c, func() error { return tables[name].reconcile(c) }); err != nil {
-			return fmt.Errorf("store: kind %q: %w", name, err)
+	err = inTransaction(c, func() error {
+		for _, name := range slices.Sorted(maps.Keys(tables)) {
+			if err := tables[name].reconcile(c); err != nil {
+				return fmt.Errorf("store: kind %q: %w", name, err)
+			}
 		}
-	}
+		return nil
+	})
 	c.forget() // none of this is used again
-	return nil
+	return err
 }
 
 func inTransaction(c *conn, f func() error) error {

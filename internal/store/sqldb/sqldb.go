@@ -26,7 +26,7 @@ import (
 type Options struct {
 	Kinds []store.Kind
 	// CacheBytes bounds the memory for rows that the writer keeps at hand;
-	// 0 is 8 MiB.
+	// 0 is 4 MiB.
 	CacheBytes int
 	// Views is how many View calls can read at a time, each on a connection;
 	// 0 is one for each processor, at least 2 and at most 4.
@@ -58,7 +58,7 @@ func open(d *dialect, o Options, unlock func() error) (_ *Store, err error) {
 		return nil, err
 	}
 	if o.CacheBytes == 0 {
-		o.CacheBytes = 8 << 20
+		o.CacheBytes = 4 << 20
 	}
 	if o.Views == 0 {
 		o.Views = min(max(runtime.GOMAXPROCS(0), 2), 4)

@@ -20,7 +20,7 @@ import (
 // Memory and log limits of a SQLite connection. A service at rest stays small;
 // the writer's pages are what commits touch.
 const (
-	writerCacheKiB  = 8192
+	writerCacheKiB  = 4096
 	viewCacheKiB    = 512
 	checkpointPages = 4000 // 4 KiB each: the log is moved into the database at 16 MB
 )

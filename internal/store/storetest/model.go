@@ -41,6 +41,15 @@ func (o op) do(tx store.Tx) string {
 	case "scan":
 		rows, err := tx.Scan(o.kind, o.index, o.prefix, o.after, o.limit)
 		return fmt.Sprintf("scan %q %q %q %d: %s %v", o.index, o.prefix, o.after, o.limit, show(rows...), err)
+	case "walk": // page by page, to the end
+		var b strings.Builder
+		for after := o.after; ; {
+			rows, err := tx.Scan(o.kind, o.index, o.prefix, after, o.limit)
+			if fmt.Fprintf(&b, "%s %v; ", show(rows...), err); len(rows) == 0 {
+				return fmt.Sprintf("walk %q %q %q %d: %s", o.index, o.prefix, o.after, o.limit, b.String())
+			}
+			after = rows[len(rows)-1].Cursor(o.index)
+		}
 	case "claim":
 		rows, err := tx.Claim(o.kind, o.id, at(o.now), at(o.now+o.limit), o.limit)
 		return fmt.Sprintf("claim %s %d %d: %s %v", o.id, o.now, o.limit, show(rows...), err)
@@ -67,14 +76,14 @@ func clock(t time.Time) string {
 }
 
 var (
-	someIDs     = rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"})
+	someIDs     = rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f", "g", "h"})
 	someIndexes = rapid.SampledFrom([]string{"", "status", "status", "build"})
 	someValues  = rapid.SampledFrom([]string{"", "A", "A/1", "A/2", "B", "B/1"})
 	someTimes   = rapid.IntRange(0, 20)
 )
 
 func genOp(writes bool) *rapid.Generator[op] {
-	names := []string{"get", "scan", "scan", "next"}
+	names := []string{"get", "scan", "scan", "walk", "next"}
 	if writes {
 		names = append(names, "put", "get and put", "get and put", "get and put", "delete", "claim")
 	}
@@ -87,7 +96,7 @@ func genOp(writes bool) *rapid.Generator[op] {
 			now:   someTimes.Draw(t, "now"),
 		}
 		switch o.name {
-		case "scan":
+		case "scan", "walk":
 			o.index = someIndexes.Draw(t, "index")
 			if o.index == "" {
 				o.prefix = rapid.SampledFrom([]string{"", "", "", "c"}).Draw(t, "prefix")
