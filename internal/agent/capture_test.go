@@ -212,7 +212,7 @@ func TestOutbox(t *testing.T) {
 type slowLink struct {
 	Link
 	open chan struct{}
-	got []lift.Event
+	got  []lift.Event
 }
 
 func (l *slowLink) Report(_ context.Context, ev lift.Event) error {
