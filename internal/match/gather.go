@@ -18,10 +18,15 @@ type sortKey struct {
 	agg        rules.Aggregation
 }
 
-// reach bounds how many candidates are looked at first, to each side of the
-// anchor in a sorted index, and twice that in age order. Pools of up to twice
-// reach are never cut.
-const reach = 1000
+// How many candidates are looked at first, to each side of the anchor in a
+// sorted index, and twice that in age order. Pools of up to wholePool tickets
+// are never cut (11.6); in bigger ones a full match is usually found among the
+// nearest few for each seat, and the rest is looked at only if it is not.
+const (
+	wholePool   = 2000
+	nearPerSeat = 4
+	nearLeast   = 16
+)
 
 // candidates are the tickets that may join an anchor at one level and
 // location, in order of preference. The order is produced on demand: most
@@ -80,7 +85,7 @@ func (s *search) gather(limit int) (cut bool) {
 				if len(s.base) >= 2*limit {
 					return true
 				}
-				s.base = append(s.base, sl.e)
+				s.base = append(s.base, sl)
 			}
 		}
 	}
@@ -104,7 +109,7 @@ func (s *search) gather(limit int) (cut bool) {
 				cut = true
 				break
 			}
-			s.base = append(s.base, sl.e)
+			s.base = append(s.base, sl)
 		}
 	}
 	slices.Reverse(s.base)
@@ -117,7 +122,7 @@ func (s *search) gather(limit int) (cut bool) {
 			if n++; n > limit {
 				return true
 			}
-			s.base = append(s.base, sl.e)
+			s.base = append(s.base, sl)
 		}
 	}
 }
@@ -155,7 +160,9 @@ func (s *search) list(c *candidates, bit int) {
 		mask = pl.masks[s.level]
 	}
 	windowed := len(pl.windows) > 0
-	for _, e := range s.base {
+	bounded := len(pl.bounds) > 0
+	for _, sl := range s.base {
+		e := sl.e
 		pt := &e.parties[0]
 		if bit >= 0 && pt.masks[mask]>>uint(bit)&1 == 0 {
 			continue
@@ -170,7 +177,8 @@ func (s *search) list(c *candidates, bit int) {
 		if e.queued {
 			c.all.fresh++
 		}
-		for i, v := range pt.cols {
+		for i := 0; bounded && i < len(pt.cols); i++ {
+			v := pt.cols[i]
 			c.low[i], c.high[i] = min(c.low[i], v), max(c.high[i], v)
 		}
 		if c.seats != nil {
@@ -182,7 +190,7 @@ func (s *search) list(c *candidates, bit int) {
 			}
 		}
 		if windowed {
-			c.values = append(c.values, pt.cols[pl.windows[0].column])
+			c.values = append(c.values, keyNumber(sl.key))
 		}
 	}
 	if windowed {

@@ -29,6 +29,14 @@ func numberKey(f float64) uint64 {
 	return b | 1<<63
 }
 
+// keyNumber is the inverse of numberKey.
+func keyNumber(k uint64) float64 {
+	if k>>63 == 0 {
+		return math.Float64frombits(^k)
+	}
+	return math.Float64frombits(k &^ (1 << 63))
+}
+
 // timeKey maps nanoseconds to keys of the same order.
 func timeKey(ns int64) uint64 { return uint64(ns) ^ 1<<63 }
 

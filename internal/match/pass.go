@@ -33,6 +33,7 @@ func (p *Pool) Pass(now time.Time) Update {
 func (p *Pool) passSmall(now time.Time, changed []*entry, u *Update) {
 	budget := p.config.PassBudget
 	p.search.changed = true
+	u.Changes, u.Events = slices.Grow(u.Changes, len(changed)), slices.Grow(u.Events, len(changed)/2)
 	strict := p.waiting <= p.strict || 2*len(changed) >= p.waiting
 	if strict {
 		changed = append(changed, p.turns(now, p.everyone(), true, &budget, u)...)

@@ -21,7 +21,7 @@ type search struct {
 	anchor *entry
 	level  int
 	limits []rules.Limits
-	base   []*entry
+	base   []slot
 	lists  []candidates // by location tried
 	c      *candidates  // the list in use
 	bit    int          // the location in use, or -1
@@ -119,15 +119,27 @@ func (s *search) atLevel(k int) bool {
 		s.cut = s.cut || !lp.complete
 		return false
 	}
-	for limit := reach; ; limit *= 16 {
+	limit := wholePool / 2
+	if s.pool.waiting > wholePool {
+		limit = max(nearLeast, nearPerSeat*shapes[0].total)
+	}
+	for ; ; limit *= 16 {
 		cut := s.gather(limit)
+		rest := 0
+		if cut { // a look at a part may spend a part
+			rest = s.nodes - s.nodes/4
+			s.nodes -= rest
+		}
 		if s.overBase(shapes, cut) {
+			s.nodes += rest
 			return true
 		}
-		if !cut || s.exhausted {
+		if !cut {
 			s.cut = s.cut || !lp.complete
 			return false
 		}
+		s.nodes = max(s.nodes, 0) + rest
+		s.exhausted = false
 	}
 }
 
@@ -135,8 +147,8 @@ func (s *search) atLevel(k int) bool {
 // full match counts: a smaller one must wait until all were tried (11.3).
 func (s *search) overBase(shapes []shape, cut bool) bool {
 	players := s.anchor.size
-	for _, e := range s.base {
-		players += e.size
+	for _, sl := range s.base {
+		players += sl.e.size
 	}
 	if players < shapes[len(shapes)-1].total {
 		return false

@@ -125,14 +125,6 @@ type Update struct {
 	Next time.Time
 }
 
-// add appends what o holds.
-func (u *Update) add(o Update) {
-	u.Changes = append(u.Changes, o.Changes...)
-	u.Events = append(u.Events, o.Events...)
-	u.Proposed = append(u.Proposed, o.Proposed...)
-	u.Matches = append(u.Matches, o.Matches...)
-}
-
 func (u *Update) change(id TicketID, from, to Status, reason, message, match string) {
 	u.Changes = append(u.Changes, Change{Ticket: id, From: from, To: to, Reason: reason, Message: message, Match: match})
 }
