@@ -57,6 +57,8 @@ type Options struct {
 	// get only what programs commonly need, never its secrets.
 	Env []string
 	Log *slog.Logger // nil logs nothing
+
+	plain bool // tests: do without namespaces
 }
 
 // Host is the host. Its methods may be called at once.

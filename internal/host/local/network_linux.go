@@ -1,8 +1,6 @@
 package local
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -182,14 +180,15 @@ func (n *network) reserve(id lift.InstanceID) (netip.Addr, error) {
 	return netip.Addr{}, fmt.Errorf("all addresses of %s are in use; stop some of the %d instances", n.subnet, len(used))
 }
 
-// linkName is the machine's end of an instance's cable: at most 15 bytes.
-func linkName(id lift.InstanceID) string {
-	sum := sha256.Sum256([]byte(id))
-	return "clv" + hex.EncodeToString(sum[:6])
+// linkName is the machine's end of the cable to an address: at most 15 bytes,
+// and nobody else's, as the address is not.
+func (n *network) linkName(a netip.Addr) string {
+	b := a.As4()
+	return fmt.Sprintf("%sv%02x%02x", n.bridge, b[2], b[3])
 }
 
 // connect gives the network namespace of process pid a cable to the bridge.
-func (n *network) connect(id lift.InstanceID, address string, pid int) error {
+func (n *network) connect(address string, pid int) error {
 	addr, err := netip.ParseAddr(address)
 	if err != nil {
 		return err
@@ -198,7 +197,7 @@ func (n *network) connect(id lift.InstanceID, address string, pid int) error {
 	if err != nil {
 		return fmt.Errorf("the bridge %s: %w", n.bridge, err)
 	}
-	outer := attrs(linkName(id))
+	outer := attrs(n.linkName(addr))
 	outer.MasterIndex = bridge.Attrs().Index
 	if err := removeLink(outer.Name); err != nil {
 		return err
@@ -251,21 +250,26 @@ func (n *network) connect(id lift.InstanceID, address string, pid int) error {
 
 // disconnect removes the cable of an instance, and the bridge after the last.
 func (n *network) disconnect(id lift.InstanceID) error {
-	if !privileged() {
+	addr, connected := n.reserved[id]
+	if !connected {
 		return nil
 	}
-	if err := removeLink(linkName(id)); err != nil {
+	if err := removeLink(n.linkName(addr)); err != nil {
 		return err
 	}
-	if len(n.reserved) > 0 {
+	if delete(n.reserved, id); len(n.reserved) > 0 {
 		return nil
 	}
 	return n.close()
 }
 
-// sweep removes cables on our bridge that belong to nobody, and the bridge if
-// no isolated instance lives.
-func (n *network) sweep(kept map[string]bool, alive bool) error {
+// sweep removes cables on our bridge that belong to no address of a live
+// instance, and the bridge if there is none.
+func (n *network) sweep(alive []netip.Addr) error {
+	kept := map[string]bool{}
+	for _, a := range alive {
+		kept[n.linkName(a)] = true
+	}
 	bridge, err := netlink.LinkByName(n.bridge)
 	if notFound(err) {
 		return nil
@@ -278,13 +282,13 @@ func (n *network) sweep(kept map[string]bool, alive bool) error {
 		return err
 	}
 	for _, l := range links {
-		if a := l.Attrs(); a.MasterIndex == bridge.Attrs().Index && strings.HasPrefix(a.Name, "clv") && !kept[a.Name] {
+		if a := l.Attrs(); a.MasterIndex == bridge.Attrs().Index && strings.HasPrefix(a.Name, n.bridge) && !kept[a.Name] {
 			if err := netlink.LinkDel(l); err != nil && !notFound(err) {
 				return err
 			}
 		}
 	}
-	if alive {
+	if len(alive) > 0 {
 		return nil
 	}
 	return n.close()

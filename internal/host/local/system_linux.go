@@ -83,7 +83,7 @@ func (h *Host) probe() error {
 		fence host.Fence
 		user  bool
 	}{{host.FenceProcesses, false}, {host.FenceProcesses, true}, {host.FencePlain, false}} {
-		if !try.user && try.fence == host.FenceProcesses && !privileged() {
+		if try.fence == host.FenceProcesses && (h.plain || !try.user && !privileged()) {
 			continue
 		}
 		_, err := h.try(try.fence, try.user)
@@ -229,7 +229,7 @@ func (h *Host) spawn(ctx context.Context, dir string, s host.Spec, rec record) e
 		if err != nil {
 			return err
 		}
-		if err := h.network.connect(s.ID, rec.Address, cmd.Process.Pid); err != nil {
+		if err := h.network.connect(rec.Address, cmd.Process.Pid); err != nil {
 			return err
 		}
 	}
@@ -390,7 +390,6 @@ func (h *Host) release(id lift.InstanceID) error {
 	if err := h.reservations(); err != nil {
 		return err
 	}
-	delete(h.network.reserved, id)
 	return errors.Join(h.limits.remove(id), h.network.disconnect(id))
 }
 
@@ -400,12 +399,14 @@ func (h *Host) sweepSystem(running map[lift.InstanceID]bool) error {
 	if !privileged() {
 		return nil
 	}
-	links, alive := map[string]bool{}, false
-	for id, lives := range running {
-		if lives {
-			links[linkName(id)] = true
-			alive = alive || h.planOf(h.folder(id)).Fence == host.FenceIsolated
+	if err := h.reservations(); err != nil {
+		return err
+	}
+	var alive []netip.Addr
+	for id, addr := range h.network.reserved {
+		if running[id] {
+			alive = append(alive, addr)
 		}
 	}
-	return errors.Join(h.limits.sweep(running), h.network.sweep(links, alive))
+	return errors.Join(h.limits.sweep(running), h.network.sweep(alive))
 }
