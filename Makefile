@@ -5,9 +5,9 @@ help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
 
 build: ## build bin/chairlift and the example game
-	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/chairlift ./cmd/chairlift
-	$(GO) build -trimpath -o bin/arena ./examples/arena
-	$(GO) build -trimpath -o bin/arena-bot ./examples/arena/bot
+	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/chairlift ./cmd/chairlift
+	$(GO) build -o bin/arena ./examples/arena
+	$(GO) build -o bin/arena-bot ./examples/arena/bot
 
 demo: build ## build, then watch bots play on game servers that Chairlift starts
 	./bin/chairlift demo

@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/chairlift-games/chairlift/internal/cli"
+	"github.com/chairlift-games/chairlift/internal/demo"
 )
 
 // version is set when a release is built.
@@ -23,6 +24,7 @@ var version = "development"
 
 type program struct {
 	Serve   serveCmd   `cmd:"" help:"Run the service."`
+	Demo    demo.Cmd   `cmd:"" help:"Watch bots play on game servers that Chairlift starts: everything at once, in a temporary folder."`
 	Agent   agentCmd   `cmd:"" help:"Be the agent of one instance. Hosts start it."`
 	Version versionCmd `cmd:"" help:"Print version, commit and Go version."`
 	cli.Commands
