@@ -251,7 +251,16 @@ func (l limiter) sweep(running map[lift.InstanceID]bool) error {
 			return err
 		}
 		for _, e := range entries {
-			if e.IsDir() && !running[lift.InstanceID(e.Name())] {
+			id := lift.InstanceID(e.Name())
+			if e.IsDir() && !running[id] {
+				// Somebody may have removed the folder of a living instance:
+				// then nothing else will ever end it.
+				for _, pid := range l.pids(id) {
+					unix.Kill(pid, unix.SIGKILL)
+				}
+				if err := l.wait(id); err != nil {
+					return err
+				}
 				if err := removeGroup(filepath.Join(c.mount, l.name, e.Name())); err != nil {
 					return err
 				}
