@@ -142,6 +142,16 @@ func TestTrailersAndChecksums(t *testing.T) {
 	if err := read(signedPut(t, data, hashHex([]byte("other")))); err == nil || reason(t, err) != BadBody {
 		t.Errorf("another hash: %v", err)
 	}
+	// Fewer bytes in the chunks than the request says, and with a connection cut.
+	short := signedPut(t, "4\r\n1234\r\n0\r\n\r\n", unsignedTrailer, "Content-Encoding", "aws-chunked", "X-Amz-Decoded-Content-Length", "9")
+	if err := read(short); err == nil || reason(t, err) != BadBodyLength {
+		t.Errorf("shorter than its X-Amz-Decoded-Content-Length: %v", err)
+	}
+	cut := signedPut(t, data, unsignedPayload)
+	cut.Body = io.NopCloser(io.MultiReader(strings.NewReader("12345"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	if err := read(cut); err == nil || reason(t, err) != BadBodyLength {
+		t.Errorf("cut: %v", err)
+	}
 	r := signedPut(t, data, unsignedPayload)
 	r.ContentLength = 8
 	r.Header.Set("Authorization", strings.ReplaceAll(r.Header.Get("Authorization"), "content-length;", ""))

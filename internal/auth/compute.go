@@ -28,10 +28,9 @@ func NewComputeTokens(master []byte) *ComputeTokens {
 }
 
 func (t *ComputeTokens) seal(fleet, compute string, expires []byte) []byte {
-	// Lengths keep (a, bc) and (ab, c) apart.
+	// The length keeps (a, bc) and (ab, c) apart.
 	text := binary.AppendUvarint(nil, uint64(len(fleet)))
 	text = append(text, fleet...)
-	text = binary.AppendUvarint(text, uint64(len(compute)))
 	text = append(text, compute...)
 	sum := mac(t.master, string(append(text, expires...)))
 	return sum[:24]
