@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -52,9 +53,13 @@ type request struct {
 	turn    chan *tx      // the closure is to run
 	done    chan error    // the outcome
 	ran     chan struct{} // the writer's
-	err     error         // of the closure, later of the commit
+	runs    int           // of the closure
+	err     error         // of the closure, or a conflict
 	left    bool          // the closure did not return: its caller is gone
 }
+
+// start reports whether the caller of start is the first, who now decides.
+func (r *request) start() bool { return r.started.CompareAndSwap(false, true) }
 
 // update is Store.Update.
 func (w *writer) update(ctx context.Context, f func(store.Tx) error) error {
@@ -82,12 +87,12 @@ func (w *writer) update(ctx context.Context, f func(store.Tx) error) error {
 		case err := <-r.done:
 			return err
 		case <-canceled:
-			if r.started.CompareAndSwap(false, true) {
+			if r.start() {
 				return ctx.Err()
 			}
 			canceled = nil
 		case <-stopped:
-			if r.started.CompareAndSwap(false, true) {
+			if r.start() {
 				return errClosed()
 			}
 			stopped = nil
@@ -123,7 +128,8 @@ func (w *writer) run() {
 	}
 }
 
-// commit makes one commit of first and of what waits behind it.
+// commit makes one commit of first and of what waits behind it, and returns
+// the slice for the next one.
 func (w *writer) commit(first *request, group []*request) []*request {
 	// Those whom the last commit has just answered get to ask again.
 	runtime.Gosched()
@@ -131,49 +137,21 @@ func (w *writer) commit(first *request, group []*request) []*request {
 	if !w.dialect.sole {
 		w.forget()
 	}
-	group = append(group, first)
-	conflict := false
-	for i := 0; i < len(group); i++ {
-		if !group[i].started.CompareAndSwap(false, true) {
-			group[i].left = true
-		} else if err := w.turn(group[i], false); err != nil {
-			conflict = true
-			break
-		}
-		if len(group) < groupMax && w.pendingRows() < groupRowsMax {
-			select {
-			case r := <-w.queue:
-				group = append(group, r)
-			default:
-			}
+	for r := first; r != nil; r = w.next(len(group)) {
+		if r.start() {
+			group = append(group, r)
+			w.attempt(r, false)
 		}
 	}
-	var err error
 	changed := w.pendingRows() > 0
-	if !conflict {
-		err = w.flush()
-		_, conflict = errors.AsType[*store.ConflictError](err)
-	}
-	if conflict {
+	err := w.flush()
+	if _, conflict := errors.AsType[*store.ConflictError](err); conflict {
 		// Somebody added a row that exists. Once more, and everybody looks
 		// before he adds, so that it hits the one whose fault it is.
 		w.abort()
 		for _, r := range group {
-			if !r.started.Load() {
-				if !r.started.CompareAndSwap(false, true) {
-					r.left = true
-				}
-			}
-			if r.left {
-				continue
-			}
-			for range store.Attempts - 1 {
-				if err = w.turn(r, true); err == nil || r.left {
-					break
-				}
-			}
-			if err != nil {
-				r.err = err
+			if !r.left {
+				w.attempt(r, true)
 			}
 		}
 		changed = w.pendingRows() > 0
@@ -181,15 +159,14 @@ func (w *writer) commit(first *request, group []*request) []*request {
 	}
 	if err != nil {
 		w.abort()
+		err = fmt.Errorf("store: nothing of the transaction was kept: %w", err)
 	}
 	for _, r := range group {
-		if r.left {
-			continue
+		if !r.left {
+			// If the commit failed then so did those whose closure did not
+			// want it: what they saw may never have come to be.
+			r.done <- cmp.Or(err, r.err)
 		}
-		if err != nil {
-			r.err = fmt.Errorf("store: nothing of the transaction was kept: %w", err)
-		}
-		r.done <- r.err
 	}
 	if err == nil && changed {
 		w.wake()
@@ -197,18 +174,35 @@ func (w *writer) commit(first *request, group []*request) []*request {
 	return group
 }
 
-// turn runs one closure and makes its writes part of the group, if it returned
-// nil. It returns a conflict with what the group or the database holds; with
-// verify it looks for every new row.
-func (w *writer) turn(r *request, verify bool) error {
-	t := &tx{writer: w}
-	r.turn <- t
-	<-w.ran
-	t.done = true
-	if r.left || r.err != nil {
+// next returns a request that waits, or nil if there is none or the group of
+// that size is large enough.
+func (w *writer) next(size int) *request {
+	if size >= groupMax || w.pendingRows() >= groupRowsMax {
 		return nil
 	}
-	return t.apply(verify)
+	select {
+	case r := <-w.queue:
+		return r
+	default:
+		return nil
+	}
+}
+
+// attempt runs a closure, again after a conflict, and makes its writes part of
+// the group or sets r.err.
+func (w *writer) attempt(r *request, verify bool) {
+	for {
+		t := &tx{writer: w}
+		r.turn <- t
+		<-w.ran
+		t.done = true
+		if r.runs++; r.left || r.err != nil {
+			return
+		}
+		if r.err = t.apply(verify); r.err == nil || r.runs >= store.Attempts {
+			return
+		}
+	}
 }
 
 func (w *writer) pendingRows() (n int) {

@@ -3,15 +3,12 @@ package storetest
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"strconv"
 	"sync/atomic"
 	"testing"
 
 	"github.com/chairlift-games/chairlift/internal/store"
 )
-
-func goexit() { runtime.Goexit() }
 
 var limitKinds = []store.Kind{
 	{Name: "session", Indexes: []string{"process", "instance"}},
@@ -48,7 +45,7 @@ func testLimits(t *testing.T, open Open) {
 			name: "slots in a session",
 			claim: func(tx store.Tx, i int) error {
 				id := fmt.Sprintf("p%02d", i)
-				return cmpErr(admit(tx, "session", "s"), func() error {
+				return andThen(admit(tx, "session", "s"), func() error {
 					return tx.Put("player", store.Row{ID: id, Keys: map[string]string{"session": "s"}})
 				})
 			},
@@ -61,7 +58,7 @@ func testLimits(t *testing.T, open Open) {
 		{
 			name: "activations in an instance",
 			claim: func(tx store.Tx, i int) error {
-				return cmpErr(admit(tx, "instance", "i"), func() error {
+				return andThen(admit(tx, "instance", "i"), func() error {
 					return tx.Put("session", store.Row{ID: fmt.Sprintf("s%02d", i), Keys: map[string]string{"instance": "i"}})
 				})
 			},
@@ -74,7 +71,7 @@ func testLimits(t *testing.T, open Open) {
 		{
 			name: "creations of a creator", // whose row is made by the first
 			claim: func(tx store.Tx, i int) error {
-				return cmpErr(admit(tx, "creator", "c"), func() error {
+				return andThen(admit(tx, "creator", "c"), func() error {
 					return tx.Put("session", store.Row{ID: fmt.Sprintf("s%02d", i)})
 				})
 			},
@@ -178,7 +175,8 @@ func testLimits(t *testing.T, open Open) {
 	})
 }
 
-func cmpErr(err error, f func() error) error {
+// andThen goes on with f unless there is an error already.
+func andThen(err error, f func() error) error {
 	if err != nil {
 		return err
 	}

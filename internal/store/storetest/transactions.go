@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -309,7 +310,7 @@ func testPanic(t *testing.T, open Open) {
 		defer close(ended)
 		s.Update(t.Context(), func(tx store.Tx) error {
 			putNumber(tx, "note", "gone", 1)
-			goexit()
+			runtime.Goexit()
 			return nil
 		})
 		t.Error("went on after its end")
@@ -451,9 +452,8 @@ func testWatch(t *testing.T, open Open) {
 	cancel()
 	for range a { // ends, after one wake-up at most
 	}
-	settle2 := func() bool { _, ok := <-b; return ok }
 	write(t, s, "note", store.Row{ID: "after"})
-	if !settle2() {
+	if _, ok := <-b; !ok {
 		t.Error("the other watch has ended, too")
 	}
 	if err := s.Close(); err != nil {
