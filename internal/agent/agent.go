@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 
 	"golang.org/x/sync/errgroup"
 
@@ -42,6 +43,11 @@ type Config struct {
 	Log    *slog.Logger // default: none
 }
 
+// gcPercent is how much garbage an agent lets gather, in percent of what lives.
+// It measured 4 MB of heap and 16 to 20 MB resident with it, most of that the
+// program itself, which all agents of a machine share.
+const gcPercent = 50
+
 // ConfigFor is the configuration of an agent that a host started.
 func ConfigFor(l *host.Lease) Config {
 	p := l.Place
@@ -67,6 +73,9 @@ type Link interface {
 // begin, or the service does not know it any more. Either way nothing it
 // launched is left.
 func Run(ctx context.Context, cfg Config) error {
+	// A machine runs many agents beside games that want its memory: collect
+	// garbage earlier than a server would.
+	debug.SetGCPercent(gcPercent)
 	l, err := link.NewAgent(link.Options{Server: cfg.Server, Instance: cfg.Instance, Token: cfg.Token, TLS: cfg.TLS, Log: cfg.Log})
 	if err != nil {
 		return err

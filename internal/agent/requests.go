@@ -162,18 +162,13 @@ func (c *Core) checkPort(now time.Time, p *process) {
 				"Two server processes of instance %s report port %d. Give each a port of its own: put {port} into the parameters, which becomes a free port.", c.o.Instance, p.port)
 		}
 	}
-	if c.config == nil {
-		return
+	if c.config == nil || len(c.config.Fleet.InboundPorts) == 0 {
+		return // nobody said which ports there should be
 	}
-	permissions := c.config.Fleet.InboundPorts
-	for _, allowed := range permissions {
+	for _, allowed := range c.config.Fleet.InboundPorts {
 		if allowed.FromPort <= p.port && p.port <= allowed.ToPort {
 			return
 		}
-	}
-	if len(permissions) == 0 {
-		c.warnOnce(now, "no permissions", "A server process of instance %s listens on port %d, and the fleet has no inbound permission: players elsewhere may not get through. Open the port with UpdateFleetPortSettings.", c.o.Instance, p.port)
-		return
 	}
 	c.warnOnce(now, fmt.Sprintf("port %d", p.port), "A server process of instance %s listens on port %d, which no inbound permission of the fleet covers: players may not get through. Open it with UpdateFleetPortSettings or use another port.", c.o.Instance, p.port)
 }

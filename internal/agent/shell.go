@@ -18,7 +18,7 @@ import (
 // Limits of the shell.
 const (
 	mailboxEvents = 256
-	goodbyeLimit  = 10 * time.Second // for the last reports and logs to arrive
+	goodbyeLimit  = 5 * time.Second // for the last reports and logs to arrive
 )
 
 // shell does what a core says. One goroutine steps the core, with events from

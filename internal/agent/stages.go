@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -267,6 +268,7 @@ type metadata struct {
 // finish writes the metadata file.
 func (s *shell) finish() Prepared {
 	out := Prepared{Stage: lift.StageBuilding}
+	debug.FreeOSMemory() // unpacking took what running does not need
 	f, b := s.config.Fleet, s.config.Build
 	data, err := json.MarshalIndent(metadata{
 		BuildARN: lift.BuildARN(b.Region, b.Account, b.ID), BuildID: string(b.ID),
