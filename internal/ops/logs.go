@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/chairlift-games/chairlift/api"
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -41,7 +42,7 @@ func (s *Service) ReadLogs(ctx context.Context, in *api.ReadLogsInput) (*api.Rea
 	}
 	p, err := s.page(c, nil, in.After, "ReadLogs", in.ResourceId)
 	if err != nil {
-		return nil, err
+		return nil, invalid("After must be the Next of an earlier answer about the same resource; leave it out to read from the beginning")
 	}
 	prefixes, err := read(ctx, s, func(tx store.Tx) ([]string, error) { return c.logsOf(tx, in.ResourceId) })
 	if err != nil {
@@ -60,6 +61,9 @@ func (s *Service) ReadLogs(ctx context.Context, in *api.ReadLogsInput) (*api.Rea
 	limit := min(or(in.Limit, linesDefault), linesMax)
 	out := &api.ReadLogsOutput{}
 	for _, name := range names {
+		if len(out.Lines) == limit {
+			break
+		}
 		lines, next, err := s.readLog(ctx, name, places[place(name)], limit-len(out.Lines))
 		if err != nil {
 			return nil, err
@@ -83,20 +87,38 @@ func (s *Service) readLog(ctx context.Context, name string, off int64, limit int
 	var lines []api.LogLine
 	for rest := buf[:n]; len(rest) > 0 && len(lines) < limit; {
 		line, after, ended := bytes.Cut(rest, []byte{'\n'})
-		if !ended && n < logChunk {
+		switch {
+		case ended:
+		case n < logChunk:
 			if more, err := s.mayGrow(ctx, process); err != nil || more {
 				return lines, off, err
 			}
+		case len(lines) > 0:
+			return lines, off, nil // it begins the next chunk
+		default:
+			line = whole(line) // a line longer than a chunk comes in pieces
 		}
-		if !ended && len(lines) > 0 && n == logChunk {
-			break // it begins the next chunk
+		if off += int64(len(line)); ended {
+			off++
 		}
-		off += int64(len(rest) - len(after))
 		rest = after
 		text := strings.ToValidUTF8(strings.TrimSuffix(string(line), "\r"), "\uFFFD")
 		lines = append(lines, api.LogLine{ProcessId: opt(process), Text: &text})
 	}
 	return lines, off, nil
+}
+
+// whole cuts off a character at the end that is not there whole.
+func whole(b []byte) []byte {
+	for i := 1; i < utf8.UTFMax && i < len(b); i++ {
+		if tail := b[len(b)-i:]; utf8.RuneStart(tail[0]) {
+			if !utf8.FullRune(tail) {
+				return b[:len(b)-i]
+			}
+			break
+		}
+	}
+	return b
 }
 
 // mayGrow reports whether a process lives, so that it may end its last line.

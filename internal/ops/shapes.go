@@ -29,7 +29,7 @@ func under[T any](tx store.Tx, limit int, t *store.Table[T], index, prefix strin
 	}
 	vs, _, err := t.Scan(tx, index, prefix, store.Cursor{}, limit)
 	if err == nil && len(vs) == limit {
-		err = lift.Errorf(lift.LimitExceeded, "there are %d %ss in this region, which is the limit; delete one first", limit, t.Noun())
+		err = lift.Errorf(lift.LimitExceeded, "no further %s can be made in this region: the limit is %d; delete one first", t.Noun(), limit)
 	}
 	return err
 }

@@ -235,7 +235,7 @@ func (w *world) startInstance() lift.InstanceID {
 	for _, p := range cfg.Fleet.Runtime.ServerProcesses {
 		for range p.Count {
 			n++
-			w.startProcess(inst, lift.ProcessID(fmt.Sprintf("%s-p%d", inst, n)), 7000+n)
+			w.startProcess(inst, lift.ProcessID(fmt.Sprintf("proc-%s-p%d", inst, n)), 7000+n)
 		}
 	}
 	return inst
@@ -287,4 +287,20 @@ func (w *world) fleetStatus(id string) string {
 		return "gone"
 	}
 	return *fs[0].Status
+}
+
+// edit changes a fleet behind everybody's back.
+func (w *world) edit(id string, change func(*lift.Fleet)) {
+	w.t.Helper()
+	err := w.engine.Update(w.ctx, func(tx *engine.Tx) error {
+		f, err := store.Fleets.Find(tx, id)
+		if err != nil {
+			return err
+		}
+		change(f)
+		return store.Fleets.Put(tx, f)
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }

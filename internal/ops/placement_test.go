@@ -1,0 +1,193 @@
+package ops
+
+import (
+	"testing"
+	"time"
+
+	"github.com/chairlift-games/chairlift/api"
+	"github.com/chairlift-games/chairlift/internal/lift"
+)
+
+func (w *world) placement(id string) *api.GameSessionPlacement {
+	w.t.Helper()
+	return must(w.DescribeGameSessionPlacement(w.ctx, &api.DescribeGameSessionPlacementInput{PlacementId: id}))(w.t).GameSessionPlacement
+}
+
+func (w *world) newQueue(name string, fleets ...string) {
+	w.t.Helper()
+	in := &api.CreateGameSessionQueueInput{Name: name}
+	for _, f := range fleets {
+		in.Destinations = append(in.Destinations, api.GameSessionQueueDestination{DestinationArn: opt(lift.FleetARN("us-west-2", lift.FleetID(f)))})
+	}
+	must(w.CreateGameSessionQueue(w.ctx, in))(w.t)
+}
+
+// From the wish to the session with its players.
+func TestPlacementStory(t *testing.T) {
+	w := newWorld(t)
+	fleet, _ := w.activeFleet()
+	w.newQueue("q", fleet)
+	in := &api.StartGameSessionPlacementInput{
+		PlacementId: "p-1", GameSessionQueueName: "q", MaximumPlayerSessionCount: 2, GameSessionName: new("duel"), GameSessionData: new("{}"),
+		DesiredPlayerSessions: []api.DesiredPlayerSession{{PlayerId: new("ann"), PlayerData: new("red")}, {PlayerId: new("bob")}},
+		PlayerLatencies:       []api.PlayerLatency{{PlayerId: new("ann"), RegionIdentifier: new("us-west-2"), LatencyInMilliseconds: new(20.5)}},
+		GameProperties:        []api.GameProperty{{Key: "map", Value: "dust"}},
+	}
+	p := must(w.StartGameSessionPlacement(w.ctx, in))(t).GameSessionPlacement
+	if *p.Status != "PENDING" || p.GameSessionArn != nil || *p.GameSessionName != "duel" || *p.MaximumPlayerSessionCount != 2 || !p.StartTime.Equal(w.now) || !p.EndTime.IsZero() ||
+		*p.GameSessionQueueName != "q" || *p.PlayerLatencies[0].LatencyInMilliseconds != 20.5 || p.GameProperties[0].Value != "dust" || *p.GameSessionData != "{}" {
+		t.Errorf("got %+v", p)
+	}
+	// The same request again is the same placement, whatever it is at.
+	again := *in
+	again.GameSessionQueueName = lift.QueueARN("us-west-2", "123456789012", "q")
+	must(w.StartGameSessionPlacement(w.ctx, &again))(t)
+	w.turn()
+	if p = w.placement("p-1"); *p.Status != "PENDING" || p.GameSessionArn != nil {
+		t.Errorf("while the session is activated: %s %v", *p.Status, p.GameSessionArn)
+	}
+	_, err := w.StopGameSessionPlacement(w.ctx, &api.StopGameSessionPlacementInput{PlacementId: "p-1"})
+	refused(t, err, lift.InvalidRequest, "being activated")
+	why := must(w.ExplainPlacement(w.ctx, &api.ExplainPlacementInput{PlacementId: "p-1"}))(t)
+	says(t, why.Reasons, "waits for its server to call ActivateGameSession")
+	w.activate(*why.GameSessionId)
+
+	p = must(w.StartGameSessionPlacement(w.ctx, in))(t).GameSessionPlacement
+	if *p.Status != "FULFILLED" || *p.GameSessionArn != *why.GameSessionId || *p.GameSessionId != *p.GameSessionArn || *p.GameSessionRegion != "us-west-2" ||
+		*p.IpAddress != "10.0.0.7" || *p.Port == 0 || len(p.PlacedPlayerSessions) != 2 || *p.PlacedPlayerSessions[0].PlayerId != "ann" || p.EndTime.IsZero() {
+		t.Errorf("got %+v", p)
+	}
+	ps := must(w.DescribePlayerSessions(w.ctx, &api.DescribePlayerSessionsInput{PlayerSessionId: p.PlacedPlayerSessions[0].PlayerSessionId}))(t).PlayerSessions
+	if *ps[0].PlayerData != "red" || *ps[0].Status != "RESERVED" {
+		t.Errorf("player %+v", ps[0])
+	}
+	says(t, must(w.ExplainPlacement(w.ctx, &api.ExplainPlacementInput{PlacementId: "p-1"}))(t).Reasons, "was ready after")
+	says(t, must(w.ExplainSession(w.ctx, &api.ExplainSessionInput{GameSessionId: *p.GameSessionArn}))(t).Reasons, "2 of 2 player slots", "full", "placement p-1 of queue q")
+}
+
+// A placement that finds no place says why, and its id is free again once it
+// was stopped or timed out.
+func TestPlacementThatWaits(t *testing.T) {
+	w := newWorld(t)
+	fleet, _ := w.activeFleet(func(in *api.CreateFleetInput) { in.RuntimeConfiguration = launching(1) })
+	w.newQueue("q", w.newFleet(), fleet)
+	must(w.CreateGameSession(w.ctx, &api.CreateGameSessionInput{FleetId: &fleet, MaximumPlayerSessionCount: 1}))(t)
+	in := &api.StartGameSessionPlacementInput{PlacementId: "p", GameSessionQueueName: "q", MaximumPlayerSessionCount: 1}
+	must(w.StartGameSessionPlacement(w.ctx, in))(t)
+	says(t, must(w.ExplainPlacement(w.ctx, &api.ExplainPlacementInput{PlacementId: "p"}))(t).Reasons, "first attempt")
+	w.turn()
+	why := must(w.ExplainPlacement(w.ctx, &api.ExplainPlacementInput{PlacementId: "p"}))(t)
+	says(t, why.Reasons, "attempt 1 found no place", "times out in 10m0s", "1 × fleet is not ACTIVE", "1 × no idle process")
+	says(t, why.Next, "chairlift why fleet fleet-", "UpdateFleetCapacity")
+	if len(why.Skipped) != 2 || *why.Attempts != 1 {
+		t.Errorf("%d attempts skipped %+v", *why.Attempts, why.Skipped)
+	}
+
+	p := must(w.StopGameSessionPlacement(w.ctx, &api.StopGameSessionPlacementInput{PlacementId: "p"}))(t).GameSessionPlacement
+	if *p.Status != "CANCELLED" || !p.EndTime.Equal(w.now) {
+		t.Errorf("stopped: %s", *p.Status)
+	}
+	in.GameSessionName = new("another request")
+	if p = must(w.StartGameSessionPlacement(w.ctx, in))(t).GameSessionPlacement; *p.Status != "PENDING" {
+		t.Errorf("after CANCELLED the id gives a placement that is %s", *p.Status)
+	}
+	w.pass(600 * time.Second)
+	if p = w.placement("p"); *p.Status != "TIMED_OUT" {
+		t.Errorf("after the queue's timeout: %s", *p.Status)
+	}
+	says(t, must(w.ExplainPlacement(w.ctx, &api.ExplainPlacementInput{PlacementId: "p"}))(t).Reasons, "TIMED_OUT")
+	must(w.StartGameSessionPlacement(w.ctx, in))(t)
+
+	// A queue that is deleted fails what waits in it, and the id stays taken.
+	w.turn()
+	must(w.DeleteGameSessionQueue(w.ctx, &api.DeleteGameSessionQueueInput{Name: "q"}))(t)
+	if p = w.placement("p"); *p.Status != "FAILED" {
+		t.Errorf("after the queue's end: %s", *p.Status)
+	}
+	_, err := w.StartGameSessionPlacement(w.ctx, in)
+	refused(t, err, lift.NotFound, "queue q")
+	w.newQueue("q", fleet)
+	if p = must(w.StartGameSessionPlacement(w.ctx, in))(t).GameSessionPlacement; *p.Status != "FAILED" {
+		t.Errorf("the same request after FAILED: %s", *p.Status)
+	}
+}
+
+// A deleted queue fails many placements, and those not tried yet at their
+// first attempt.
+func TestDeleteBusyQueue(t *testing.T) {
+	w := newWorld(t)
+	w.newQueue("q", w.newFleet())
+	w.newQueue("q2", w.newFleet())
+	start := func(queue, id string) {
+		must(w.StartGameSessionPlacement(w.ctx, &api.StartGameSessionPlacementInput{PlacementId: id, GameSessionQueueName: queue, MaximumPlayerSessionCount: 1}))(t)
+	}
+	for i := range 250 {
+		start("q", "p-"+string(rune('a'+i%26))+string(rune('a'+i/26)))
+	}
+	start("q2", "other")
+	w.turn()
+	start("q", "late")
+	must(w.DeleteGameSessionQueue(w.ctx, &api.DeleteGameSessionQueueInput{Name: "q"}))(t)
+	w.turn()
+	for id, want := range map[string]string{"p-aa": "FAILED", "p-zi": "FAILED", "p-pj": "FAILED", "late": "FAILED", "other": "PENDING"} {
+		if got := *w.placement(id).Status; got != want {
+			t.Errorf("%s is %s, want %s", id, got, want)
+		}
+	}
+}
+
+func TestQueues(t *testing.T) {
+	s := newStage(t)
+	alias := opt(lift.AliasARN("us-west-2", lift.AliasID(s.alias)))
+	q := must(s.CreateGameSessionQueue(s.ctx, &api.CreateGameSessionQueueInput{
+		Name: "full", TimeoutInSeconds: new(60), CustomEventData: new("data"), NotificationTarget: new("arn:aws:sns:us-west-2:1:t"),
+		Destinations: []api.GameSessionQueueDestination{{DestinationArn: alias}, {DestinationArn: s.arn(s.fleet)}},
+		PlayerLatencyPolicies: []api.PlayerLatencyPolicy{
+			{MaximumIndividualPlayerLatencyMilliseconds: new(200)},
+			{MaximumIndividualPlayerLatencyMilliseconds: new(50), PolicyDurationSeconds: new(30)},
+		},
+		Tags: []api.Tag{{Key: "a", Value: "b"}},
+	}))(t).GameSessionQueue
+	if *q.TimeoutInSeconds != 60 || *q.GameSessionQueueArn != "arn:aws:gamelift:us-west-2:123456789012:gamesessionqueue/full" || len(q.Destinations) != 2 ||
+		*q.Destinations[0].DestinationArn != *alias || *q.PlayerLatencyPolicies[0].MaximumIndividualPlayerLatencyMilliseconds != 50 || *q.CustomEventData != "data" || *q.NotificationTarget == "" {
+		t.Errorf("got %+v", q)
+	}
+	// Lists are replaced, other members stay.
+	q = must(s.UpdateGameSessionQueue(s.ctx, &api.UpdateGameSessionQueueInput{Name: "full", Destinations: []api.GameSessionQueueDestination{{DestinationArn: s.arn(s.fleet)}}, PlayerLatencyPolicies: []api.PlayerLatencyPolicy{}}))(t).GameSessionQueue
+	if len(q.Destinations) != 1 || len(q.PlayerLatencyPolicies) != 0 || *q.TimeoutInSeconds != 60 || *q.CustomEventData != "data" {
+		t.Errorf("got %+v", q)
+	}
+	if q = must(s.UpdateGameSessionQueue(s.ctx, &api.UpdateGameSessionQueueInput{Name: "full", TimeoutInSeconds: new(61)}))(t).GameSessionQueue; len(q.Destinations) != 1 {
+		t.Errorf("got %+v", q)
+	}
+	all := must(s.DescribeGameSessionQueues(s.ctx, &api.DescribeGameSessionQueuesInput{}))(t).GameSessionQueues
+	some := must(s.DescribeGameSessionQueues(s.ctx, &api.DescribeGameSessionQueuesInput{Names: []string{"full", "none", *q.GameSessionQueueArn}}))(t).GameSessionQueues
+	if len(all) != 2 || *all[0].TimeoutInSeconds != 61 || *all[1].TimeoutInSeconds != 600 || len(some) != 2 {
+		t.Errorf("%d queues, %d of those named", len(all), len(some))
+	}
+}
+
+// A placement goes through an alias, and on to the next destination when the
+// alias has become terminal.
+func TestPlacementByAlias(t *testing.T) {
+	w := newWorld(t)
+	first, _ := w.activeFleet()
+	second, _ := w.activeFleet()
+	a := must(w.CreateAlias(w.ctx, &api.CreateAliasInput{Name: "a", RoutingStrategy: &api.RoutingStrategy{Type: new("SIMPLE"), FleetId: &first}}))(t).Alias
+	must(w.CreateGameSessionQueue(w.ctx, &api.CreateGameSessionQueueInput{Name: "q", Destinations: []api.GameSessionQueueDestination{
+		{DestinationArn: a.AliasArn}, {DestinationArn: opt(lift.FleetARN("us-west-2", lift.FleetID(second)))},
+	}}))(t)
+	placed := func(id string) string {
+		must(w.StartGameSessionPlacement(w.ctx, &api.StartGameSessionPlacementInput{PlacementId: id, GameSessionQueueName: "q", MaximumPlayerSessionCount: 1}))(t)
+		w.turn()
+		gs := *must(w.ExplainPlacement(w.ctx, &api.ExplainPlacementInput{PlacementId: id}))(t).GameSessionId
+		return *w.session(gs).FleetId
+	}
+	if got := placed("one"); got != first {
+		t.Errorf("placed on %s, want %s", got, first)
+	}
+	must(w.UpdateAlias(w.ctx, &api.UpdateAliasInput{AliasId: *a.AliasId, RoutingStrategy: &api.RoutingStrategy{Type: new("TERMINAL"), Message: new("closed")}}))(t)
+	if got := placed("two"); got != second {
+		t.Errorf("placed on %s, want %s", got, second)
+	}
+}
