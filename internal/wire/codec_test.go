@@ -77,7 +77,7 @@ func text(r *rand.Rand) string {
 
 // TestEveryShapeSurvives writes and reads every input and output in both codecs.
 func TestEveryShapeSurvives(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(3) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		for i := range api.Operations {
 			op := &api.Operations[i]
@@ -248,6 +248,7 @@ func TestCBORReads(t *testing.T) {
 		{"key is no text", "\xa1\x01\x01", "The request body is not valid CBOR at byte 2: a map whose key is no string"},
 		{"short", "\xa1\x69Next", "The request body is not valid CBOR: the data end early"},
 		{"huge count", "\xbb\x7f\xff\xff\xff\xff\xff\xff\xff", "The request body is not valid CBOR: the data end early"},
+		{"count that is negative as an int64", "\xbb\xff\xff\xff\xff\xff\xff\xff\xff\xff", "The request body is not valid CBOR: the data end early"},
 		{"huge text", "\xa1\x69NextToken\x7b\x7f\xff\xff\xff\xff\xff\xff\xff", "NextToken: is not valid CBOR: the data end early"},
 		{"break", "\xa1\x65Limit\xff", "Limit: is not valid CBOR at byte 8: a break where a value is expected"},
 		{"rest", "\xa0\x00", "The request body is not valid CBOR at byte 1: data after the end of the map"},

@@ -108,7 +108,7 @@ func newHarness(t testing.TB) *harness {
 	key := func(id string, policy auth.Policy) auth.Key {
 		return auth.Key{AccessKeyID: id, Secret: testCredentials.SecretAccessKey, Account: "123456789012", Principal: "arn:aws:iam::123456789012:user/" + id, Policy: policy}
 	}
-	narrow, err := auth.ParsePolicy([]byte(`{"Statement":{"Effect":"Allow","Action":["gamelift:List*","gamelift:DeleteAlias"],"Resource":["arn:aws:gamelift:*::alias/alias-mine","*:none/*"]}}`))
+	narrow, err := auth.ParsePolicy([]byte(`{"Statement":{"Effect":"Allow","Action":["gamelift:List*","gamelift:DeleteAlias","gamelift:CreateGameSession"],"Resource":["arn:aws:gamelift:*::alias/alias-mine","*:none/*"]}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,6 +323,8 @@ func TestPolicies(t *testing.T) {
 		{"GameLift.DeleteFleet", `{"FleetId":"fleet-1"}`, false},
 		{"GameLift.ListFleets", `{}`, false}, // on no single resource: needs *
 		{"GameLift.DeleteAlias", `{}`, false},
+		{"GameLift.CreateGameSession", `{"AliasId":"alias-mine","MaximumPlayerSessionCount":1}`, true},
+		{"GameLift.CreateGameSession", `{"FleetId":"fleet-1","AliasId":"alias-mine","MaximumPlayerSessionCount":1}`, false},
 	} {
 		r := h.jsonRequest(test.target, test.body)
 		auth.Sign(r, []byte(test.body), auth.Credentials{AccessKeyID: "AKIDNARROW", SecretAccessKey: testCredentials.SecretAccessKey}, "us-west-2", "gamelift", h.now)
