@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ const (
 	shipPause        = 100 * time.Millisecond
 	lastLines        = 12
 	lastBytes        = 2 << 10
+	tailBytes        = 8 << 10 // are searched for the line that says it all
 )
 
 // capture is the output of a process or a stage. It is written to a bounded
@@ -59,8 +61,8 @@ func newCapture(key, path string) (*capture, error) {
 func (c *capture) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tail = append(c.tail, p[max(0, len(p)-lastBytes):]...)
-	if over := len(c.tail) - lastBytes; over > 0 {
+	c.tail = append(c.tail, p[max(0, len(p)-tailBytes):]...)
+	if over := len(c.tail) - tailBytes; over > 0 {
 		c.tail = append(c.tail[:0], c.tail[over:]...)
 	}
 	if c.file != nil {
@@ -107,16 +109,39 @@ func (c *capture) wake() {
 	}
 }
 
-// last returns the last lines.
+// last returns the last lines. A stack trace hides what happened above it:
+// where one does, the line that began it comes first.
 func (c *capture) last() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	text := strings.ToValidUTF8(string(bytes.TrimRight(c.tail, "\r\n")), "�")
 	lines := strings.Split(text, "\n")
-	if len(c.tail) == lastBytes && len(lines) > 1 {
+	if len(c.tail) == tailBytes && len(lines) > 1 {
 		lines = lines[1:] // it may lack its beginning
 	}
-	return strings.Join(lines[max(0, len(lines)-lastLines):], "\n")
+	above, lines := lines[:max(0, len(lines)-lastLines)], lines[max(0, len(lines)-lastLines):]
+	text = strings.Join(lines, "\n")
+	if over := len(text) - lastBytes; over > 0 {
+		text = strings.ToValidUTF8(text[over:], "")
+	}
+	for i := len(above) - 1; i >= 0; i-- {
+		if line := strings.TrimSpace(above[i]); len(line) < lastBytes && slices.ContainsFunc(traceBeginnings, func(b string) bool { return strings.HasPrefix(line, b) }) {
+			return line + "\n…\n" + text
+		}
+	}
+	return text
+}
+
+// traceBeginnings begin the line above a stack trace, in the languages game
+// servers are written in.
+var traceBeginnings = []string{
+	"panic: ", "fatal error: ", // Go
+	"thread '",                                                           // Rust
+	"terminate called", "Assertion failed", "Fatal error: ", "Signal 11", // C++, Unreal
+	"Unhandled exception", "Unhandled Exception", "Caught fatal signal", // C#, Unity
+	"Exception in thread",               // Java
+	"Traceback (most recent call last)", // Python
+	"Uncaught ",                         // Node
 }
 
 // read fills p from offset on, or from the first byte that is still there. It

@@ -151,6 +151,13 @@ func TestLastLines(t *testing.T) {
 	if !strings.HasSuffix(c.last(), "�") {
 		t.Errorf("bytes that are no text: %q", c.last()[len(c.last())-10:])
 	}
+	c.printf("\npanic: there is no map\n")
+	for i := range 30 {
+		c.printf("\tframe %d", i)
+	}
+	if got := c.last(); !strings.HasPrefix(got, "panic: there is no map\n…\n") || !strings.HasSuffix(got, "frame 29") {
+		t.Errorf("the last lines of a stack trace: %q", got)
+	}
 }
 
 func TestPorts(t *testing.T) {

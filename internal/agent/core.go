@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -44,8 +43,10 @@ type Core struct {
 	held    bool // the service is away for so long that nothing new is begun
 
 	processes map[lift.ProcessID]*process
+	inOrder   []*process // the same, in the order of their launch
 	pacing    fleet.Pacing
-	lookAt    time.Time // when fleet.Launch wants to be asked again
+	changed   bool      // fleet.Launch may say something new
+	lookAt    time.Time // when it wants to be asked again
 	started   bool      // a process was launched once
 	refused   map[lift.ServerProcess]string
 	warned    map[string]bool // notices that are worth saying once
@@ -102,6 +103,10 @@ func (c *Core) Step(now time.Time, ev Event) []Action {
 		c.awake = now
 	}
 	c.last = now
+	switch ev.(type) {
+	case Commanded, Prepared, LaunchFailed, Exited, Congested:
+		c.changed = true
+	}
 	switch ev := ev.(type) {
 	case Commanded:
 		c.commanded(now, ev.Effect)
@@ -146,7 +151,7 @@ func (c *Core) Due() time.Time {
 	if at, ok := c.stepDeadline(); ok {
 		sooner(at)
 	}
-	for _, p := range c.processes {
+	for _, p := range c.inOrder {
 		at, _ := c.deadline(p)
 		sooner(at)
 	}
@@ -197,9 +202,14 @@ func (c *Core) since(t time.Time) time.Time {
 	return t
 }
 
-// byID returns the processes in a fixed order, the oldest first.
-func (c *Core) byID() []*process {
-	return slices.SortedFunc(maps.Values(c.processes), func(a, b *process) int { return cmp.Compare(a.id, b.id) })
+func (c *Core) add(p *process) {
+	c.processes[p.id] = p
+	c.inOrder = append(c.inOrder, p)
+}
+
+func (c *Core) remove(p *process) {
+	delete(c.processes, p.id)
+	c.inOrder = slices.DeleteFunc(c.inOrder, func(other *process) bool { return other == p })
 }
 
 // commanded carries out one effect of the service.
@@ -224,18 +234,21 @@ func (c *Core) commanded(now time.Time, ef lift.Effect) {
 
 // launch starts what is missing and can be started now.
 func (c *Core) launch(now time.Time) {
-	c.lookAt = time.Time{}
+	if !c.changed && (c.lookAt.IsZero() || now.Before(c.lookAt)) {
+		return
+	}
+	c.changed, c.lookAt = false, time.Time{}
 	if !c.active || c.drain != nil || c.failed || c.held {
 		return
 	}
 	s := fleet.LaunchState{Runtime: c.runtime, Pacing: c.pacing}
-	for _, p := range c.byID() {
+	for _, p := range c.inOrder {
 		s.Running = append(s.Running, p.entry)
 	}
 	plan := fleet.Launch(now, s)
 	for _, e := range plan.Start {
 		p := &process{id: lift.ProcessID(lift.UUID(now, c.o.IDs)), entry: e, phase: launching, began: now, since: now}
-		c.processes[p.id] = p
+		c.add(p)
 		c.pacing = c.pacing.Launched(now)
 		c.do(Launch{p.id, e})
 	}
@@ -271,7 +284,7 @@ func (c *Core) launchFailed(now time.Time, ev LaunchFailed) {
 	if p == nil || p.phase != launching {
 		return
 	}
-	delete(c.processes, p.id)
+	c.remove(p)
 	for _, knock := range p.early {
 		c.knocked(now, knock)
 	}
@@ -300,7 +313,7 @@ func (c *Core) startDrain(now time.Time, grace time.Duration, reason string) {
 		c.aborted = true
 		c.do(Abort{})
 	}
-	for _, p := range c.byID() {
+	for _, p := range c.inOrder {
 		c.terminate(now, p, grace, reason)
 	}
 }

@@ -17,7 +17,7 @@ func (c *Core) exited(now time.Time, ev Exited) {
 	if p == nil {
 		return
 	}
-	delete(c.processes, p.id)
+	c.remove(p)
 	for _, call := range slices.Sorted(maps.Keys(c.waiting)) {
 		if c.waiting[call].process == p.id {
 			delete(c.waiting, call)

@@ -94,7 +94,7 @@ func (c *Core) deadlines(now time.Time) {
 		c.aborted = true
 		c.do(Abort{})
 	}
-	for _, p := range c.byID() {
+	for _, p := range c.inOrder {
 		if at, then := c.deadline(p); !at.IsZero() && !now.Before(at) {
 			then(now)
 		}

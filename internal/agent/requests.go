@@ -148,7 +148,7 @@ func (c *Core) processReady(now time.Time, p *process, r sdk.ActivateServerProce
 	}
 	c.report(now, lift.Event{ProcessReady: &lift.ProcessReady{ProcessID: p.id, Port: r.Port, LogPaths: r.LogPaths}})
 	if first {
-		c.pacing = c.pacing.Healthy()
+		c.pacing, c.changed = c.pacing.Healthy(), true
 	}
 	c.checkPort(now, p)
 	return nil
@@ -156,7 +156,7 @@ func (c *Core) processReady(now time.Time, p *process, r sdk.ActivateServerProce
 
 // checkPort warns of a port that players may not reach (behaviour 2.8).
 func (c *Core) checkPort(now time.Time, p *process) {
-	for _, other := range c.byID() {
+	for _, other := range c.inOrder {
 		if other != p && other.port == p.port && other.phase == ready {
 			c.warnOnce(now, fmt.Sprintf("clash %d", p.port),
 				"Two server processes of instance %s report port %d. Give each a port of its own: put {port} into the parameters, which becomes a free port.", c.o.Instance, p.port)
@@ -192,7 +192,7 @@ func (c *Core) replied(ev Replied) {
 		c.do(Answer{Call: ev.Call, Reply: playerSessions(r)})
 	default:
 		if q.activate {
-			c.pacing = c.pacing.Served(c.processes[q.process].entry)
+			c.pacing, c.changed = c.pacing.Served(c.processes[q.process].entry), true
 		}
 		c.answer(ev.Call, nil)
 	}

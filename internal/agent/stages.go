@@ -270,10 +270,14 @@ func (s *shell) finish() Prepared {
 	out := Prepared{Stage: lift.StageBuilding}
 	debug.FreeOSMemory() // unpacking took what running does not need
 	f, b := s.config.Fleet, s.config.Build
+	launchPath := f.LaunchPath
+	if launchPath == "" && len(f.Runtime.ServerProcesses) > 0 {
+		launchPath = f.Runtime.ServerProcesses[0].LaunchPath
+	}
 	data, err := json.MarshalIndent(metadata{
 		BuildARN: lift.BuildARN(b.Region, b.Account, b.ID), BuildID: string(b.ID),
 		FleetARN: f.ARN(), FleetDescription: f.Description, FleetID: string(f.ID), FleetName: f.Name, FleetType: f.FleetType,
-		InstanceRoleARN: f.InstanceRoleARN, InstanceType: f.InstanceType, ServerLaunchPath: f.LaunchPath,
+		InstanceRoleARN: f.InstanceRoleARN, InstanceType: f.InstanceType, ServerLaunchPath: launchPath,
 	}, "", "  ")
 	if err == nil {
 		err = os.WriteFile(filepath.Join(s.cfg.Metadata, "gamelift-metadata.json"), append(data, '\n'), 0o644)
