@@ -1,0 +1,485 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/coder/websocket"
+)
+
+// bubble runs f with fake time, a service behind a hub, and the network to it.
+func bubble(t *testing.T, f func(t *testing.T, svc *service, hub *Hub, n *network)) {
+	synctest.Test(t, func(t *testing.T) {
+		svc := newService()
+		hub := NewHub(HubOptions{Service: svc})
+		n := newNetwork(t)
+		n.serve(hub)
+		f(t, svc, hub, n)
+		n.down()
+		if err := hub.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func accept(p string) lift.Event {
+	return lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: lift.ProcessID(p)}}
+}
+
+// only returns a before that fails the first n calls of one method.
+func only(method string, n int32, err error) func(context.Context, string) error {
+	var calls atomic.Int32
+	return func(_ context.Context, m string) error {
+		if m == method && calls.Add(1) <= n {
+			return err
+		}
+		return nil
+	}
+}
+
+func TestAskOutlivesARestart(t *testing.T) {
+	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		a, stop := n.run("i-1")
+		defer stop()
+		if _, err := a.Ask(t.Context(), accept("p")); err != nil {
+			t.Fatal(err)
+		}
+		n.down()
+		began := time.Now()
+		reply := make(chan lift.Reply)
+		go func() {
+			r, err := a.Ask(t.Context(), accept("q"))
+			if err != nil {
+				t.Error(err)
+			}
+			reply <- r
+		}()
+		time.Sleep(10 * time.Minute)
+		if a.Connected() {
+			t.Error("connected to nothing")
+		}
+		n.serve(NewHub(HubOptions{Service: svc}))
+		if r := <-reply; r.Message != "reply 2" {
+			t.Errorf("got %q", r.Message)
+		}
+		if waited := time.Since(began) - 10*time.Minute; waited > lastPause {
+			t.Errorf("found the service %v after it was back", waited)
+		}
+		if got := len(svc.handled("i-1")); got != 2 {
+			t.Errorf("handled %d events, want 2", got)
+		}
+	})
+}
+
+func TestAskGivenUpTakesEffect(t *testing.T) {
+	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		n.down()
+		a, stop := n.run("i-1")
+		defer stop()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if _, err := a.Ask(ctx, accept("p")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		n.serve(hub)
+		if err := a.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(svc.handled("i-1")); got != 1 {
+			t.Errorf("handled %d events, want 1", got)
+		}
+		if _, err := a.Ask(t.Context(), exited("p")); err == nil {
+			t.Error("asked what nobody answers")
+		}
+	})
+}
+
+// TestHandleFails: whether a batch fails before or after its commit, it is
+// handled once, and its reply arrives.
+func TestHandleFails(t *testing.T) {
+	for _, method := range []string{"Authenticate", "Resume", "Handle", "Handled"} {
+		t.Run(method, func(t *testing.T) {
+			bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+				svc.set(only(method, 3, errors.New("the store is away")))
+				a, stop := n.run("i-1")
+				defer stop()
+				for i := range 5 {
+					r, err := a.Ask(t.Context(), accept("p"))
+					if want := fmt.Sprintf("reply %d", i+1); err != nil || r.Message != want {
+						t.Errorf("got %q, %v, want %q", r.Message, err, want)
+					}
+				}
+				if got := len(svc.handled("i-1")); got != 5 {
+					t.Errorf("handled %d events, want 5", got)
+				}
+			})
+		})
+	}
+}
+
+// TestSlowHandle: a transaction that takes a minute loses no connection, and
+// the next batch is collected meanwhile.
+func TestSlowHandle(t *testing.T) {
+	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		var connects, handles atomic.Int32
+		svc.set(func(ctx context.Context, method string) error {
+			switch method {
+			case "Authenticate":
+				connects.Add(1)
+			case "Handle":
+				handles.Add(1)
+				time.Sleep(time.Minute)
+			}
+			return nil
+		})
+		a, stop := n.run("i-1")
+		defer stop()
+		began := time.Now()
+		for range 1000 {
+			if err := a.Report(t.Context(), exited("p")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := handles.Load(); n > 5 {
+			t.Errorf("1000 events took %d transactions", n)
+		}
+		if at, ok := hub.Heard("i-1"); !ok || time.Since(at) > beatEvery {
+			t.Errorf("heard %v ago", time.Since(at))
+		}
+		if n := connects.Load(); n != 1 {
+			t.Errorf("%d connections in %v, want 1", n, time.Since(began))
+		}
+	})
+}
+
+func TestSilenceIsNoticed(t *testing.T) {
+	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		a, stop := n.run("i-1")
+		defer stop()
+		a.Ask(t.Context(), accept("p"))
+		if got := hub.Connected(); !slices.Equal(got, []lift.InstanceID{"i-1"}) {
+			t.Fatalf("connected: %v", got)
+		}
+		time.Sleep(time.Hour)
+		n.deaden()
+		began := time.Now()
+		if r, err := a.Ask(t.Context(), accept("q")); err != nil || r.Message != "reply 2" {
+			t.Errorf("got %q, %v", r.Message, err)
+		}
+		// Dropped when silent, and replaced by the newer connection at the hub.
+		if took := time.Since(began); took < silence-beatEvery || took > silence+firstPause {
+			t.Errorf("noticed after %v", took)
+		}
+
+		// Without a newer one the hub notices too.
+		n.deaden()
+		n.mu.Lock()
+		n.refuse = true
+		n.mu.Unlock()
+		before, _ := hub.Heard("i-1")
+		time.Sleep(silence + time.Second)
+		if got := hub.Connected(); len(got) > 0 {
+			t.Errorf("still connected: %v", got)
+		}
+		if at, ok := hub.Heard("i-1"); !ok || at.Sub(before) > time.Second {
+			t.Errorf("heard %v, %v, want about %v", at, ok, before)
+		}
+		if _, ok := hub.Heard("i-2"); ok {
+			t.Error("heard an agent that never was")
+		}
+	})
+}
+
+func TestNewerConnectionReplaces(t *testing.T) {
+	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		a, stop := n.run("i-1")
+		a.Ask(t.Context(), accept("p"))
+		// Somebody else in its name: it has not spoken before, but the service
+		// knows of an event.
+		b, stopB := n.run("i-1")
+		if err := b.Report(t.Context(), exited("p")); err != nil {
+			t.Error(err)
+		}
+		if err := b.Flush(t.Context()); !errors.Is(err, ErrOtherLife) {
+			t.Errorf("the second agent: %v", err)
+		}
+		if _, err := b.Ask(t.Context(), accept("p")); !errors.Is(err, ErrOtherLife) {
+			t.Errorf("after its end: %v", err)
+		}
+		if err := stopB(); !errors.Is(err, ErrOtherLife) {
+			t.Errorf("Run returned %v", err)
+		}
+		if r, err := a.Ask(t.Context(), accept("p")); err != nil || r.Message != "reply 2" {
+			t.Errorf("the first agent: %q, %v", r.Message, err)
+		}
+		if got := hub.Connected(); len(got) != 1 {
+			t.Errorf("connected: %v", got)
+		}
+		if err := stop(); !errors.Is(err, context.Canceled) {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+// TestReplacedConnectionIsClosed: the older one does not wait for its silence.
+func TestReplacedConnectionIsClosed(t *testing.T) {
+	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		a := n.agent("i-1")
+		older, err := a.dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		newer, err := a.dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer newer.CloseNow()
+		began := time.Now()
+		if _, _, err := older.Read(t.Context()); websocket.CloseStatus(err) != codeReplaced || time.Since(began) > 0 {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		// And one that never says hello is not kept.
+		for err = nil; err == nil; { // until then it hears heartbeats
+			_, _, err = newer.Read(t.Context())
+		}
+		if websocket.CloseStatus(err) != codeProtocol || time.Since(began) != helloWithin {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+func TestGoneEndsTheAgent(t *testing.T) {
+	for _, method := range []string{"Authenticate", "Resume", "Handle"} {
+		t.Run(method, func(t *testing.T) {
+			bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+				a, stop := n.run("i-1")
+				a.Ask(t.Context(), accept("p"))
+				svc.set(only(method, 1000, lift.Errorf(lift.NotFound, "instance i-1 was replaced")))
+				hub.Kick("i-1")
+				if _, err := a.Ask(t.Context(), accept("p")); !errors.Is(err, ErrGone) {
+					t.Errorf("got %v", err)
+				}
+				if err := stop(); !errors.Is(err, ErrGone) {
+					t.Errorf("Run returned %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestWrongTokenIsTriedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		svc.set(only("Authenticate", 100, lift.Errorf(lift.Unauthorized, "not yet")))
+		a, stop := n.run("i-1")
+		defer stop()
+		began := time.Now()
+		if _, err := a.Ask(t.Context(), accept("p")); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took < time.Minute || took > 100*lastPause {
+			t.Errorf("100 attempts took %v", took)
+		}
+	})
+}
+
+// TestCommands: a command is sent again until its owner took it, and handed
+// out once.
+func TestCommands(t *testing.T) {
+	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		c1 := svc.command("i-1", "c1")
+		hub.Send([]lift.Effect{c1}) // nobody there: dropped
+		a, stop := n.run("i-1")
+		defer stop()
+		a.Ask(t.Context(), accept("p"))
+		c2, c3 := svc.command("i-1", "c2"), svc.command("i-1", "c3")
+		hub.Send([]lift.Effect{c1, {ID: "x", To: lift.ToAgent("i-2")}, {ID: "y", To: lift.ToHost}, c2})
+		left := func() []lift.EffectID {
+			synctest.Wait()
+			_, pending, _ := svc.Resume(t.Context(), "i-1")
+			var ids []lift.EffectID
+			for _, ef := range pending {
+				ids = append(ids, ef.ID)
+			}
+			return ids
+		}
+		if got := left(); len(got) != 3 {
+			t.Errorf("acknowledged before it was taken: left are %v", got)
+		}
+		n.cut() // and all come again
+		time.Sleep(time.Minute)
+		hub.Send([]lift.Effect{c3})
+		for _, want := range []lift.EffectID{"c1", "c2", "c3"} {
+			if got := (<-a.Commands()).ID; got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+		if got := left(); len(got) != 0 {
+			t.Errorf("left are %v", got)
+		}
+		hub.Send([]lift.Effect{c1, c2, c3}) // late
+		time.Sleep(time.Minute)
+		select {
+		case ef := <-a.Commands():
+			t.Errorf("%s came twice", ef.ID)
+		default:
+		}
+	})
+}
+
+// TestReportWaitsWhenFull: the outbox is bounded, and nothing is dropped.
+func TestReportWaitsWhenFull(t *testing.T) {
+	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		n.down()
+		a, stop := n.run("i-1")
+		defer stop()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		reported := 0
+		for a.Report(ctx, exited("p")) == nil {
+			reported++
+		}
+		if reported != bufferEvents || ctx.Err() == nil {
+			t.Errorf("full after %d events, want %d", reported, bufferEvents)
+		}
+		n.serve(hub)
+		if err := a.Report(t.Context(), exited("last")); err != nil {
+			t.Error(err)
+		}
+		if err := a.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got := len(svc.handled("i-1")); got != reported+1 {
+			t.Errorf("handled %d events, want %d", got, reported+1)
+		}
+	})
+}
+
+// TestCloseFinishesTheBatch: what is being handled is acknowledged before the
+// connection ends.
+func TestCloseFinishesTheBatch(t *testing.T) {
+	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		svc.set(func(_ context.Context, method string) error {
+			if method == "Handle" {
+				time.Sleep(3 * time.Second)
+			}
+			return nil
+		})
+		a, stop := n.run("i-1")
+		defer stop()
+		asked := make(chan error)
+		go func() {
+			_, err := a.Ask(t.Context(), accept("p"))
+			asked <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		if err := hub.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("Close took %v", took)
+		}
+		select {
+		case err := <-asked:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(time.Millisecond):
+			t.Error("the reply did not arrive before the connection ended")
+		}
+		time.Sleep(time.Minute)
+		if got := hub.Connected(); len(got) != 0 || a.Connected() {
+			t.Errorf("connected after Close: %v", got)
+		}
+	})
+}
+
+func TestCloseDoesNotWaitForEver(t *testing.T) {
+	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		var ended atomic.Bool
+		svc.set(func(ctx context.Context, method string) error {
+			if method == "Handle" {
+				<-ctx.Done()
+				ended.Store(true)
+			}
+			return ctx.Err()
+		})
+		a, stop := n.run("i-1")
+		defer stop()
+		a.Report(t.Context(), exited("p"))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := hub.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		synctest.Wait()
+		if !ended.Load() {
+			t.Error("the context of Handle stands after Close")
+		}
+		if got := answer(t, hub, "GET", "/agent?instance=i-2", "Bearer token of i-2", nil).Code; got != http.StatusServiceUnavailable {
+			t.Errorf("a closed hub answers %d", got)
+		}
+	})
+}
+
+func TestManyAgentsAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		svc := newService()
+		hub := NewHub(HubOptions{Service: svc, MaxAgents: 1})
+		n := newNetwork(t)
+		n.serve(hub)
+		a, stopA := n.run("i-1")
+		a.Ask(t.Context(), accept("p"))
+		b, stopB := n.run("i-2")
+		b.Report(t.Context(), exited("p"))
+		time.Sleep(time.Minute)
+		if b.Connected() {
+			t.Error("one agent too many")
+		}
+		n.cut()
+		stopA()
+		if err := b.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		stopB()
+		n.down()
+		hub.Close(t.Context())
+	})
+}
+
+func TestHandshakeRefusals(t *testing.T) {
+	hub := NewHub(HubOptions{Service: newService()})
+	for _, tt := range []struct {
+		method, url, auth string
+		want              int
+	}{
+		{"GET", "/agent", "", http.StatusUnauthorized},
+		{"GET", "/agent?instance=i-1", "", http.StatusUnauthorized},
+		{"GET", "/agent?instance=i-1", "Bearer wrong", http.StatusUnauthorized},
+		{"GET", "/agent?instance=i-1", "Bearer token of i-1", http.StatusUpgradeRequired},
+		{"GET", "/agent/else?instance=i-1", "Bearer token of i-1", http.StatusNotFound},
+		{"POST", "/agent/build?instance=i-1", "Bearer token of i-1", http.StatusNotFound},
+		{"GET", "/agent/build?instance=i-1", "Bearer token of i-2", http.StatusUnauthorized},
+		{"POST", "/agent/logs/a?instance=i-1", "Bearer token of i-1", http.StatusBadRequest},
+		{"POST", "/agent/logs/a?instance=i-1&offset=-1", "Bearer token of i-1", http.StatusBadRequest},
+		{"POST", "/agent/logs/?instance=i-1&offset=0", "Bearer token of i-1", http.StatusBadRequest},
+		{"POST", "/agent/logs/..%2fa?instance=i-1&offset=0", "Bearer token of i-1", http.StatusBadRequest},
+		{"POST", "/agent/logs/a//b?instance=i-1&offset=0", "Bearer token of i-1", http.StatusBadRequest},
+	} {
+		if got := answer(t, hub, tt.method, tt.url, tt.auth, nil).Code; got != tt.want {
+			t.Errorf("%s %s with %q: %d, want %d", tt.method, tt.url, tt.auth, got, tt.want)
+		}
+	}
+}
