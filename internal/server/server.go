@@ -160,7 +160,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	verifier := &auth.Verifier{Keys: auth.Keys{root.AccessKeyID: root}, Temporary: temporary}
 	s.front = &wire.Front{
 		API:   wire.NewHandler(wire.Options{Service: s.ops, Verifier: verifier, Log: o.Log}),
-		S3:    s3door.New(s3door.Options{Auth: s3auth{verifier}, Files: withLogs{s.files, logs}, Uploads: s.ops, Log: o.Log}),
+		S3:    s3door.New(s3door.Options{Verifier: verifier, Files: withLogs{s.files, logs}, Uploads: s.ops, Log: o.Log}),
 		Agent: s.hub,
 		Web:   health(),
 	}
@@ -229,6 +229,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.leaveNotice(); err != nil {
 		return err
 	}
+	asked := ctx // to stop
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.engine.Run(ctx) })
 	g.Go(func() error { return s.ops.Run(ctx) })
@@ -238,7 +239,10 @@ func (s *Server) Run(ctx context.Context) error {
 		g.Go(func() error { return s.hosts.run(ctx) })
 		g.Go(func() error { return s.serve(ctx, s.agents, s.hub) })
 	}
-	return g.Wait()
+	if err := g.Wait(); asked.Err() == nil {
+		return err
+	}
+	return nil
 }
 
 // serve answers on l until ctx ends and what is being answered is done.
