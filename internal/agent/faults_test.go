@@ -17,7 +17,7 @@ import (
 	"github.com/chairlift-games/chairlift/internal/session"
 )
 
-var seeds = flag.Uint64("seeds", 12, "how many worlds TestFaults plays")
+var seeds = flag.Uint64("seeds", 8, "how many worlds TestFaults plays")
 
 // TestFaults runs the core of an agent over both cores of the link, against a
 // service that keeps rows and decides with package session, in one goroutine
