@@ -102,7 +102,6 @@ func (c *Core) answered(now time.Time, ev Answered) {
 		}
 	}
 	c.flush(now, p)
-	c.sweep(p)
 }
 
 func (c *Core) send(a *answer) {

@@ -296,7 +296,7 @@ func (c *Core) dropEnded(now time.Time, p *process) {
 
 // sweep forgets a process that there is nothing left to know about.
 func (c *Core) sweep(p *process) {
-	if len(p.open)+p.arriving > 0 || p.telling || len(p.calls) > 0 {
+	if len(p.open)+p.arriving > 0 || p.telling {
 		return
 	}
 	if p.ended || !p.welcomed && !p.known {

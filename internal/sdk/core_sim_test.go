@@ -3,6 +3,7 @@ package sdk
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -14,8 +15,12 @@ import (
 // most three times and rarely more than once, or given up after three sockets
 // broke under it, and Games heard of connects and losses in turn.
 func TestAnyOrder(t *testing.T) {
+	seeds := uint64(300)
+	if os.Getenv("CHAIRLIFT_TEST_ALL") != "" {
+		seeds = 3000
+	}
 	var pushes, twice, givenUp int
-	for seed := range uint64(2000) {
+	for seed := range seeds {
 		w := newWorld(seed)
 		if problem := w.run(); problem != "" {
 			t.Fatalf("seed %d: %s", seed, problem)

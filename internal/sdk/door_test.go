@@ -125,7 +125,7 @@ func TestTLSOnThePlainPort(t *testing.T) {
 	if p := both.ConnectionState().NegotiatedProtocol; p != "http/1.1" {
 		t.Errorf("negotiated %q", p)
 	}
-	if old, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}); err == nil {
+	if old, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
 		old.Close()
 		t.Error("TLS 1.1 was spoken")
 	}
