@@ -291,7 +291,10 @@ func (w *world) do(a agent.Action) {
 		}
 		w.tickets[ticket] = a.Call
 	case agent.Prepare:
-		ev := agent.Prepared{Stage: a.Stage, Installer: w.chance(50), Paths: []agent.PathCheck{{}}}
+		ev := agent.Prepared{Stage: a.Stage, Paths: []agent.PathCheck{{}}}
+		if w.chance(50) {
+			ev.Installer = "install.sh"
+		}
 		w.after(w.some(time.Second), func() { w.step(ev) })
 	case agent.Abort:
 	case agent.Launch:

@@ -19,8 +19,9 @@ type (
 		Err     string        // why it failed, in a sentence; empty if it did not
 		Log     string        // key of the stage's log, if it has one
 		Notices []lift.Notice // what was assumed or repaired on the way
-		// Installer says, after EXTRACTING, that the build has an install script.
-		Installer bool
+		// Installer is, after EXTRACTING, the name of the build's install script;
+		// empty if it has none.
+		Installer string
 		// Paths are what VALIDATING_PATHS found, one for each launch path.
 		Paths []PathCheck
 	}

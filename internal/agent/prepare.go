@@ -57,8 +57,8 @@ func (c *Core) prepared(now time.Time, ev Prepared) {
 		c.prepare(now, lift.StageExtracting)
 	case lift.StageExtracting:
 		c.reached(now, ev.Stage, ev.Message, ev.Log)
-		if ev.Installer {
-			c.reached(now, lift.StageInstalling, "", string(lift.StageInstalling))
+		if ev.Installer != "" {
+			c.reached(now, lift.StageInstalling, "running "+ev.Installer, string(lift.StageInstalling))
 			c.prepare(now, lift.StageInstalling)
 			return
 		}

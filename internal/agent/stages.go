@@ -87,9 +87,9 @@ func (s *shell) extract(ctx context.Context) Prepared {
 	out.Message = fmt.Sprintf("%d files, %s, in %s", sum.Files, human(sum.Bytes), time.Since(began).Round(time.Millisecond))
 	log.printf("%s", out.Message)
 	os.Remove(s.archive())
-	_, err = os.Stat(filepath.Join(s.cfg.Game, installScript()))
-	out.Installer = err == nil
-	if other := otherScript(); !out.Installer && exists(filepath.Join(s.cfg.Game, other)) {
+	if exists(filepath.Join(s.cfg.Game, installScript())) {
+		out.Installer = installScript()
+	} else if other := otherScript(); exists(filepath.Join(s.cfg.Game, other)) {
 		out.Notices = append(out.Notices, lift.Notice{Code: lift.GenericEvent, Log: log.key,
 			Message: fmt.Sprintf("The build holds %s, which does not run on this instance (%s); put what it does into %s.", other, runtime.GOOS, installScript())})
 	}

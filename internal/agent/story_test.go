@@ -251,7 +251,7 @@ func (s *story) prepared(w []string) agent.Prepared {
 			ev.Err = strings.Join(w[i+2:], " ")
 			return ev
 		case word == "installer":
-			ev.Installer = true
+			ev.Installer = "install.sh"
 		case isPath:
 			c := agent.PathCheck{LaunchPath: "/local/game/" + path, Missing: found == "missing", Unfit: found == "unfit"}
 			if found != "ok" {
