@@ -1,6 +1,8 @@
 package main
 
 import (
+	"log/slog"
+
 	"github.com/chairlift-games/chairlift/internal/agent"
 	"github.com/chairlift-games/chairlift/internal/cli"
 	"github.com/chairlift-games/chairlift/internal/host"
@@ -16,5 +18,7 @@ func (agentCmd) Run(w *cli.World) error {
 		return err
 	}
 	defer lease.Close()
-	return agent.Run(w.Ctx, agent.ConfigFor(lease))
+	cfg := agent.ConfigFor(lease)
+	cfg.Log = slog.New(slog.NewTextHandler(w.Err, nil)) // the instance's agent.log
+	return agent.Run(w.Ctx, cfg)
 }
