@@ -29,7 +29,7 @@ func (c *LogsCmd) Run(w *World) error {
 			return err
 		}
 		for _, l := range out.Lines {
-			w.Printf("%s | %s\n", short(deref(l.ProcessId)), deref(l.Text))
+			w.Printf("%s | %s\n", shortID(deref(l.ProcessId)), deref(l.Text))
 		}
 		after = out.Next
 		switch {
@@ -44,9 +44,9 @@ func (c *LogsCmd) Run(w *World) error {
 	}
 }
 
-// short is the end of an id, which is where ids made one after the other
+// shortID is the end of an id, which is where ids made one after the other
 // differ.
-func short(id string) string {
+func shortID(id string) string {
 	if len(id) > 12 {
 		return id[len(id)-12:]
 	}

@@ -84,7 +84,7 @@ func (c *UpCmd) Run(w *World) error {
 func (c *UpCmd) plan() (files []File, launch, params string, err error) {
 	const root = "/local/game/"
 	if c.Wrap {
-		command := c.Command
+		command := afterDashes(c.Command)
 		if c.Path != "" { // the parser takes the first word after -- for the path
 			command = append([]string{c.Path}, command...)
 		}

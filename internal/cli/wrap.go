@@ -22,13 +22,21 @@ type WrapCmd struct {
 // Run speaks for the program until it has ended.
 func (c *WrapCmd) Run(w *World) error {
 	err := wrap.Run(w.Ctx, wrap.Options{
-		Command: c.Command, Port: c.Port, Early: c.Early, ReadyAfter: c.ReadyAfter, ReadyWithin: c.ReadyWithin,
+		Command: afterDashes(c.Command), Port: c.Port, Early: c.Early, ReadyAfter: c.ReadyAfter, ReadyWithin: c.ReadyWithin,
 		StopWithin: c.StopWithin, LeavePlayers: c.LeavePlayers, Stdout: w.Out, Stderr: w.Err,
 	})
 	if e, ok := errors.AsType[*wrap.ExitError](err); ok {
 		return &ExitCode{Code: e.Code, Err: e}
 	}
 	return err
+}
+
+// afterDashes drops the -- that parts a command from our own flags.
+func afterDashes(command []string) []string {
+	if len(command) > 0 && command[0] == "--" {
+		return command[1:]
+	}
+	return command
 }
 
 // ExitCode is an error that ends the program with a certain code.
