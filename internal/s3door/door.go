@@ -2,13 +2,16 @@
 // upload builds and scripts and fetch logs with it. Behind it stands a
 // blob.Store; a finished upload is told to Uploads.
 //
-//	door := s3door.New(s3door.Options{Auth: …, Files: files, Uploads: …})
+//	door := s3door.New(s3door.Options{Verifier: verifier, Files: files, Uploads: …})
 //	http.Serve(listener, door) // or where the router finds a scope of s3
 //
 // It does PutObject, uploads in parts, HeadObject and GetObject with ranges, by
 // signed and presigned requests, in path and virtual host style. It knows no
 // builds: which keys may be written, and when no more, Uploads says. It lists
 // nothing and deletes nothing; the API does that.
+//
+// The credentials RequestUploadCredentials gives carry a policy for one key, so
+// whoever has them opens that and nothing else.
 //
 // Bodies go to the disk as they come: no call holds more than a few buffers.
 //
@@ -19,8 +22,10 @@
 package s3door
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -29,22 +34,25 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/chairlift-games/chairlift/internal/auth"
 	"github.com/chairlift-games/chairlift/internal/blob"
 )
 
-// Options make a Door. Auth, Files and Uploads are needed.
+// Options make a Door. Verifier, Files and Uploads are needed.
 type Options struct {
-	Auth    Auth
-	Files   blob.Store
-	Uploads Uploads
+	Verifier *auth.Verifier
+	Files    blob.Store
+	Uploads  Uploads
 	// Domains are names this address is known by, without port: in
 	// "bucket.DOMAIN" the bucket is part of the host. localhost and the names
 	// of S3 itself are always known.
 	Domains []string
 	// MaxBytes is the most one file may have; 0 means 100 GiB.
 	MaxBytes int64
-	Log      *slog.Logger // nil logs nothing
+	Log      *slog.Logger     // nil logs nothing
+	Now      func() time.Time // nil is time.Now
 }
 
 // Uploads says which keys may be written and hears when one was.
@@ -71,6 +79,9 @@ func New(o Options) *Door {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 100 << 30
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -84,7 +95,6 @@ type call struct {
 	w           http.ResponseWriter
 	bucket, key string
 	query       url.Values
-	grant       Grant
 }
 
 func (c *call) path() string { return Key(c.bucket, c.key) }
@@ -107,25 +117,46 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Door) serve(w http.ResponseWriter, r *http.Request) error {
-	c := &call{Request: r, w: w, query: r.URL.Query()}
+	// The verifier replaces the body. It must not do so in net/http's own
+	// request: that would no longer see that the client waits for leave to send
+	// its body (Expect: 100-continue), and wait for the body itself.
+	c := &call{Request: r.WithContext(r.Context()), w: w, query: r.URL.Query()}
 	c.bucket, c.key = d.locate(r)
 	op, err := route(c)
 	if err != nil {
 		return err
 	}
-	if c.grant, err = d.Auth.Authenticate(r); err != nil {
+	caller, err := d.verify(op, c)
+	if err != nil {
 		return err
 	}
-	if !c.grant.Allows(op.action, c.bucket, c.key) {
-		return fault(http.StatusForbidden, "AccessDenied", "these credentials do not allow %s on %s/%s; use those that RequestUploadCredentials gave for this location, or a key whose policy allows it", op.action, c.bucket, c.key)
+	if err := caller.Check(op.action, "arn:aws:s3:::"+Key(c.bucket, c.key)); err != nil {
+		return err
 	}
 	return op.do(d, c)
 }
 
+// verify checks the signature. From then on the body, as it is read, proves
+// that it is what the client said.
+func (d *Door) verify(op operation, c *call) (auth.Caller, error) {
+	if !op.listBody {
+		return d.Verifier.VerifyStream(c.Context(), c.Request, d.Now())
+	}
+	// Checksums in the headers of a completion are those of the whole file and
+	// not of the list that is the body; the list's own hash is signed.
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, listMaxBytes))
+	if err != nil {
+		return auth.Caller{}, err
+	}
+	c.Body = io.NopCloser(bytes.NewReader(body))
+	return d.Verifier.Verify(c.Context(), c.Request, body, d.Now())
+}
+
 // An operation is one row of what the door can do.
 type operation struct {
-	action string // in policies
-	do     func(*Door, *call) error
+	action   string // in policies
+	do       func(*Door, *call) error
+	listBody bool // the body is a list of parts and no content
 }
 
 // route picks the operation. Everything S3 has beyond the subset is named in
@@ -149,22 +180,22 @@ func route(c *call) (operation, error) {
 		if c.Header.Get("X-Amz-Copy-Source") != "" {
 			return operation{}, fault(http.StatusNotImplemented, "NotImplemented", "this store does not copy; upload the file")
 		}
-		return operation{"s3:PutObject", (*Door).put}, nil
+		return operation{action: "s3:PutObject", do: (*Door).put}, nil
 	case "POST uploads":
-		return operation{"s3:PutObject", (*Door).createUpload}, nil
+		return operation{action: "s3:PutObject", do: (*Door).createUpload}, nil
 	case "PUT partNumber&uploadId":
 		if c.Header.Get("X-Amz-Copy-Source") != "" {
 			return operation{}, fault(http.StatusNotImplemented, "NotImplemented", "this store does not copy; upload the part")
 		}
-		return operation{"s3:PutObject", (*Door).putPart}, nil
+		return operation{action: "s3:PutObject", do: (*Door).putPart}, nil
 	case "POST uploadId":
-		return operation{"s3:PutObject", (*Door).completeUpload}, nil
+		return operation{action: "s3:PutObject", do: (*Door).completeUpload, listBody: true}, nil
 	case "DELETE uploadId":
-		return operation{"s3:AbortMultipartUpload", (*Door).abortUpload}, nil
+		return operation{action: "s3:AbortMultipartUpload", do: (*Door).abortUpload}, nil
 	case "GET uploadId", "GET max-parts&part-number-marker&uploadId", "GET max-parts&uploadId", "GET part-number-marker&uploadId":
-		return operation{"s3:ListMultipartUploadParts", (*Door).listParts}, nil
+		return operation{action: "s3:ListMultipartUploadParts", do: (*Door).listParts}, nil
 	case "GET ", "HEAD ":
-		return operation{"s3:GetObject", (*Door).get}, nil
+		return operation{action: "s3:GetObject", do: (*Door).get}, nil
 	default:
 		if len(sub) > 0 {
 			return operation{}, fault(http.StatusNotImplemented, "NotImplemented", "this store does not know ?%s with %s; it takes uploads and serves files", strings.Join(sub, "&"), c.Method)

@@ -11,16 +11,20 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/chairlift-games/chairlift/internal/auth"
 	"github.com/chairlift-games/chairlift/internal/blob"
 	"github.com/chairlift-games/chairlift/internal/lift"
 )
@@ -60,31 +64,24 @@ func (l *locations) Finished(_ context.Context, bucket, key string, size int64) 
 	return nil
 }
 
-func (l *locations) add(keys ...string) {
+func (l *locations) add(names ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, k := range keys {
+	for _, k := range names {
 		l.open[k] = true
 	}
 }
 
-// open lets everybody in, to see the door without its lock.
-type openDoor struct {
-	allows func(action, bucket, key string) bool
-}
-
-func (o openDoor) Authenticate(r *http.Request) (Grant, error) {
-	g := Grant{Allows: o.allows, Body: r.Body}
-	if g.Allows == nil {
-		g.Allows = func(string, string, string) bool { return true }
-	}
-	return g, nil
-}
+var (
+	root = auth.Credentials{AccessKeyID: "AKIDROOT", SecretAccessKey: "SECRET"}
+	keys = auth.Keys{root.AccessKeyID: {AccessKeyID: root.AccessKeyID, Secret: root.SecretAccessKey, Account: "000000000000", Principal: "arn:aws:iam::000000000000:root", Policy: auth.Everything()}}
+)
 
 type world struct {
 	*httptest.Server
 	locations *locations
 	files     *blob.Dir
+	temporary *auth.Temporary
 }
 
 func newWorld(t testing.TB, change func(*Options)) *world {
@@ -94,27 +91,28 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 		t.Fatal(err)
 	}
 	l := &locations{open: map[string]bool{}, finished: map[string]int64{}}
-	o := Options{Auth: openDoor{}, Files: files, Uploads: l, Domains: []string{"files.test"}}
+	temporary := auth.NewTemporary([]byte("master"))
+	o := Options{Verifier: &auth.Verifier{Keys: keys, Temporary: temporary}, Files: files, Uploads: l, Domains: []string{"files.test"}}
 	if change != nil {
 		change(&o)
 	}
 	srv := httptest.NewServer(New(o))
 	t.Cleanup(func() { srv.Close(); files.Close() })
-	return &world{srv, l, files}
+	return &world{srv, l, files, temporary}
 }
 
 func (w *world) client(change ...func(*s3.Options)) *s3.Client {
 	return s3.New(s3.Options{
 		BaseEndpoint: aws.String(w.URL), Region: "us-west-2", UsePathStyle: true, RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider("AKID", "SECRET", "TOKEN"),
+		Credentials: credentials.NewStaticCredentialsProvider(root.AccessKeyID, root.SecretAccessKey, ""),
 	}, change...)
 }
 
 func TestStockClient(t *testing.T) {
 	w := newWorld(t, nil)
 	c, ctx := w.client(), t.Context()
-	keys := []string{"plain.zip", "a//b/./../c", "späce +%2F?.zip", strings.Repeat("k", 1000)}
-	for _, key := range keys {
+	names := []string{"plain.zip", "a//b/./../c", "späce +%2F?.zip", strings.Repeat("k", 1000)}
+	for _, key := range names {
 		w.locations.add("builds/" + key)
 		body := []byte("content of " + key)
 		put, err := c.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("builds"), Key: &key, Body: bytes.NewReader(body)})
@@ -143,14 +141,14 @@ func TestStockClient(t *testing.T) {
 		_, err = c.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("builds"), Key: &key, Body: strings.NewReader("again")})
 		wantCode(t, err, "AccessDenied", "create another")
 	}
-	get, err := c.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("builds"), Key: &keys[0], Range: aws.String("bytes=3-6")})
+	get, err := c.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("builds"), Key: &names[0], Range: aws.String("bytes=3-6")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := io.ReadAll(get.Body); string(got) != "tent" || *get.ContentRange != "bytes 3-6/20" {
 		t.Errorf("range: %q, %s", got, *get.ContentRange)
 	}
-	_, err = c.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("builds"), Key: &keys[0], Range: aws.String("bytes=20-")})
+	_, err = c.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("builds"), Key: &names[0], Range: aws.String("bytes=20-")})
 	wantCode(t, err, "InvalidRange", "20 bytes")
 	_, err = c.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("builds"), Key: aws.String("none")})
 	if _, ok := errors.AsType[*types.NoSuchKey](err); !ok {
@@ -164,11 +162,11 @@ func TestStockClient(t *testing.T) {
 	wantCode(t, err, "NoSuchKey", "no build waits")
 	_, err = c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String("builds")})
 	wantCode(t, err, "NotImplemented", "takes uploads")
-	_, err = c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String("builds"), Key: &keys[0]})
+	_, err = c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String("builds"), Key: &names[0]})
 	wantCode(t, err, "NotImplemented", "")
-	_, err = c.CopyObject(ctx, &s3.CopyObjectInput{Bucket: aws.String("builds"), Key: &keys[0], CopySource: aws.String("builds/x")})
+	_, err = c.CopyObject(ctx, &s3.CopyObjectInput{Bucket: aws.String("builds"), Key: &names[0], CopySource: aws.String("builds/x")})
 	wantCode(t, err, "NotImplemented", "does not copy")
-	_, err = c.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String("builds"), Key: &keys[0]})
+	_, err = c.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String("builds"), Key: &names[0]})
 	wantCode(t, err, "NotImplemented", "?tagging")
 }
 
@@ -235,7 +233,7 @@ func TestParts(t *testing.T) {
 		t.Errorf("list: %+v, %v", list, err)
 	}
 	complete := func(p []types.CompletedPart) (*s3.CompleteMultipartUploadOutput, error) {
-		return c.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: bucket, Key: key, UploadId: begun.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: p}})
+		return c.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: bucket, Key: key, UploadId: begun.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: p}, ChecksumCRC32: aws.String("AAAAAA==")}) // of the whole file, not of the list
 	}
 	_, err = complete([]types.CompletedPart{{PartNumber: aws.Int32(1), ETag: parts[1].ETag}})
 	wantCode(t, err, "InvalidPart", "part 1")
@@ -319,16 +317,13 @@ func TestBodies(t *testing.T) {
 		{name: "crc64nvme", header: map[string]string{"x-amz-checksum-crc64nvme": "rosUhgp5mIg="}},
 		{name: "sha1", header: map[string]string{"x-amz-checksum-sha1": "98O8HYCOBHMq32eZZczDTKeuNEE="}},
 		{name: "sha256", header: map[string]string{"x-amz-checksum-sha256": "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU="}},
-		{name: "decoded length", header: map[string]string{"x-amz-decoded-content-length": "9"}},
 		{name: "wrong MD5", header: map[string]string{"Content-MD5": b64(make([]byte, 16))}, want: "BadDigest"},
-		{name: "no MD5", header: map[string]string{"Content-MD5": "?"}, want: "InvalidDigest"},
-		{name: "short MD5", header: map[string]string{"Content-MD5": "AAAA"}, want: "InvalidDigest"},
+		{name: "no MD5", header: map[string]string{"Content-MD5": "?"}, want: "BadDigest"},
+		{name: "short MD5", header: map[string]string{"Content-MD5": "AAAA"}, want: "BadDigest"},
 		{name: "wrong crc32", header: map[string]string{"x-amz-checksum-crc32": "AAAAAA=="}, want: "BadDigest"},
 		{name: "wrong crc64nvme", header: map[string]string{"x-amz-checksum-crc64nvme": "AAAAAAAAAAA="}, want: "BadDigest"},
 		{name: "one of two wrong", header: map[string]string{"x-amz-checksum-crc32": "y/Q5Jg==", "x-amz-checksum-crc32c": "AAAAAA=="}, want: "BadDigest"},
-		{name: "trailer missing", header: map[string]string{"x-amz-trailer": "x-amz-checksum-crc32"}, want: "MalformedTrailerError"},
-		{name: "wrong decoded length", header: map[string]string{"x-amz-decoded-content-length": "10"}, want: "IncompleteBody"},
-		{name: "bad decoded length", header: map[string]string{"x-amz-decoded-content-length": "-1"}, want: "InvalidArgument"},
+		{name: "trailer missing", header: map[string]string{"x-amz-trailer": "x-amz-checksum-crc32"}, want: "BadDigest"},
 		{name: "too large", body: strings.Repeat("x", 1001), want: "EntityTooLarge"},
 		{name: "too large without a length", body: strings.Repeat("x", 1001), length: -1, want: "EntityTooLarge"},
 		{name: "no condition met", header: map[string]string{"If-None-Match": "*"}},
@@ -371,6 +366,7 @@ func (w *world) put(path string, header map[string]string, body string, length i
 	for k, v := range header {
 		r.Header.Set(k, v)
 	}
+	auth.Sign(r, []byte(body), root, "us-west-2", "s3", time.Now())
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return "", err
@@ -391,6 +387,7 @@ func TestExpectContinue(t *testing.T) {
 	}
 	r.ContentLength = 1 << 30
 	r.Header.Set("Expect", "100-continue")
+	auth.Sign(r, nil, root, "us-west-2", "s3", time.Now())
 	tr := &http.Transport{ExpectContinueTimeout: 1 << 40}
 	defer tr.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: tr}).Do(r)
@@ -465,18 +462,141 @@ func TestOneUploadWins(t *testing.T) {
 	}
 }
 
-func TestNotAllowed(t *testing.T) {
-	var asked []string
-	w := newWorld(t, func(o *Options) {
-		o.Auth = openDoor{func(action, bucket, key string) bool {
-			asked = append(asked, action+" "+bucket+" "+key)
-			return false
-		}}
-	})
-	w.locations.add("b/k")
-	code, err := w.put("/b/k", nil, "x", 0)
-	if code != "AccessDenied" || err != nil || len(asked) != 1 || asked[0] != "s3:PutObject b k" {
-		t.Errorf("got %q, %v, asked %q", code, err, asked)
+// Temporary credentials open their one key, for their time, and nothing else.
+func TestTemporaryCredentials(t *testing.T) {
+	w := newWorld(t, nil)
+	w.locations.add("builds/mine", "builds/other")
+	grant := auth.Grant{Account: "000000000000", Principal: "arn:aws:sts::000000000000:assumed-role/upload", Policy: auth.PutObject("builds", "mine"), Expires: time.Now().Add(time.Minute)}
+	as := func(creds auth.Credentials) *s3.Client {
+		return w.client(func(o *s3.Options) {
+			o.Credentials = credentials.NewStaticCredentialsProvider(creds.AccessKeyID, creds.SecretAccessKey, creds.SessionToken)
+		})
+	}
+	put := func(c *s3.Client, key string) error {
+		_, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("builds"), Key: &key, Body: strings.NewReader("x")})
+		return err
+	}
+	mine := as(w.temporary.Mint(grant))
+	wantCode(t, put(mine, "other"), "AccessDenied", "builds/other")
+	wantCode(t, put(mine, "mine/more"), "AccessDenied", "")
+	_, err := mine.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("builds"), Key: aws.String("mine")})
+	wantCode(t, err, "AccessDenied", "s3:GetObject")
+	if _, err := mine.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: aws.String("builds"), Key: aws.String("mine")}); err != nil {
+		t.Error(err)
+	}
+	if err := put(mine, "mine"); err != nil {
+		t.Error(err)
+	}
+
+	grant.Expires = time.Now().Add(-time.Second)
+	wantCode(t, put(as(w.temporary.Mint(grant)), "other"), "ExpiredToken", "")
+	wrong := w.temporary.Mint(grant)
+	wrong.SessionToken = "AAAA"
+	wantCode(t, put(as(wrong), "other"), "InvalidToken", "")
+	wantCode(t, put(as(auth.Credentials{AccessKeyID: root.AccessKeyID, SecretAccessKey: "wrong"}), "other"), "SignatureDoesNotMatch", "")
+	wantCode(t, put(as(auth.Credentials{AccessKeyID: "AKIDNOBODY", SecretAccessKey: "x"}), "other"), "InvalidAccessKeyId", "")
+	if resp, err := http.Get(w.URL + "/builds/mine"); err != nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("unsigned: %v, %v", resp, err)
+	} else {
+		resp.Body.Close()
+	}
+}
+
+func TestPresigned(t *testing.T) {
+	w := newWorld(t, nil)
+	w.locations.add("logs/a//b.zip")
+	c := s3.NewPresignClient(w.client())
+	bucket, key := aws.String("logs"), aws.String("a//b.zip")
+	put, err := c.PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	get, err := c.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: bucket, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := url.Parse(w.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target.Path = "/logs/a//b.zip"
+	ours := auth.Presign("GET", target, root, "us-west-2", "s3", time.Minute, time.Now())
+	late := auth.Presign("GET", target, root, "us-west-2", "s3", time.Minute, time.Now().Add(-time.Hour))
+	for _, tt := range []struct {
+		method, url, body, want string
+		status                  int
+	}{
+		{"PUT", put.URL, "log", "", 200},
+		{"GET", get.URL, "", "log", 200},
+		{"GET", ours.String(), "", "log", 200},
+		{"GET", strings.Replace(get.URL, "b.zip", "c.zip", 1), "", "SignatureDoesNotMatch", 403},
+		{"PUT", get.URL, "log", "SignatureDoesNotMatch", 403},
+		{"GET", late.String(), "", "AccessDenied", 403},
+	} {
+		r, err := http.NewRequest(tt.method, tt.url, strings.NewReader(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != tt.status || !strings.Contains(string(body), tt.want) {
+			t.Errorf("%s %s: %d %s, %v", tt.method, tt.url, resp.StatusCode, body, err)
+		}
+	}
+}
+
+// A stream has its checksum behind it: the body comes in chunks.
+func TestStreams(t *testing.T) {
+	w := newWorld(t, nil)
+	put := func(key, body, trailer string) (code string) {
+		w.locations.add("b/" + key)
+		chunked := fmt.Sprintf("%x\r\n%s\r\n0\r\nx-amz-checksum-crc32:%s\r\n\r\n", len(body), body, trailer)
+		r, err := http.NewRequest("PUT", w.URL+"/b/"+key, strings.NewReader(chunked))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const kind = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+		for k, v := range map[string]string{
+			"Content-Encoding": "aws-chunked", "X-Amz-Content-Sha256": kind,
+			"X-Amz-Decoded-Content-Length": fmt.Sprint(len(body)), "X-Amz-Trailer": "x-amz-checksum-crc32",
+		} {
+			r.Header.Set(k, v)
+		}
+		err = v4.NewSigner().SignHTTP(t.Context(), aws.Credentials{AccessKeyID: root.AccessKeyID, SecretAccessKey: root.SecretAccessKey}, r, kind, "s3", "us-west-2", time.Now(), func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode == http.StatusOK && resp.Header.Get("X-Amz-Checksum-Crc32") != trailer {
+			t.Errorf("the checksum came back as %q", resp.Header.Get("X-Amz-Checksum-Crc32"))
+		}
+		_, after, _ := strings.Cut(string(text), "<Code>")
+		code, _, _ = strings.Cut(after, "</Code>")
+		return code
+	}
+	if code := put("right", "123456789", "y/Q5Jg=="); code != "" {
+		t.Errorf("got %s", code)
+	}
+	if info, err := w.files.Stat(t.Context(), "b/right"); err != nil || info.SizeBytes != 9 {
+		t.Errorf("stored: %+v, %v", info, err)
+	}
+	if code := put("wrong", "123456789", "AAAAAA=="); code != "BadDigest" {
+		t.Errorf("got %s", code)
+	}
+	if _, err := w.files.Stat(t.Context(), "b/wrong"); !errors.Is(err, blob.ErrNotFound) {
+		t.Errorf("stored: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/chairlift-games/chairlift/internal/auth"
 	"github.com/chairlift-games/chairlift/internal/blob"
 	"github.com/chairlift-games/chairlift/internal/lift"
 )
@@ -31,6 +32,9 @@ func fault(status int, code, format string, args ...any) *Fault {
 func faultOf(err error) *Fault {
 	if f, ok := errors.AsType[*Fault](err); ok {
 		return f
+	}
+	if e, ok := errors.AsType[*auth.Error](err); ok {
+		return &Fault{e.S3Status(), e.S3Code(), e.Msg}
 	}
 	if e, ok := errors.AsType[*lift.Error](err); ok {
 		switch e.Kind {

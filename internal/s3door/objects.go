@@ -16,7 +16,7 @@ func (d *Door) put(c *call) error {
 	if err := d.checkConditions(c); err != nil {
 		return err
 	}
-	body, err := newContent(c.Request, c.grant, d.MaxBytes)
+	body, err := newContent(c.Request, d.MaxBytes)
 	if err != nil {
 		return err
 	}
