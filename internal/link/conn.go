@@ -222,7 +222,9 @@ func (c *conn) write(ws *websocket.Conn) (websocket.StatusCode, error) {
 			return websocket.StatusGoingAway, err
 		}
 		if data != nil {
-			ctx, cancel := context.WithTimeout(c.ctx, silence)
+			// Not c.ctx: its end in the middle of a frame would break the
+			// connection, and the other end would not learn why.
+			ctx, cancel := context.WithTimeout(context.Background(), silence)
 			err := ws.Write(ctx, websocket.MessageText, data)
 			cancel()
 			if err != nil {

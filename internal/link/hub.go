@@ -94,6 +94,11 @@ func refuse(w http.ResponseWriter, err error) {
 
 // serveAgent holds the connection of an agent until it ends.
 func (h *Hub) serveAgent(w http.ResponseWriter, r *http.Request, id lift.InstanceID) {
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		w.Header().Set("Upgrade", "websocket")
+		http.Error(w, "an agent connects with a WebSocket", http.StatusUpgradeRequired)
+		return
+	}
 	c := newConn(h, id)
 	if err := h.admit(c); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -105,39 +110,31 @@ func (h *Hub) serveAgent(w http.ResponseWriter, r *http.Request, id lift.Instanc
 	if err != nil {
 		return // Accept has answered
 	}
-	h.replace(c)
 	err = c.run(ws)
 	h.o.Log.Info("agent disconnected", "instance", id, "reason", err)
 }
 
-// admit counts a connection, unless the hub is closed or full.
+// admit makes c the connection of its agent, unless the hub is closed or full.
+// This comes before the agent learns that it is connected, so the newer of two
+// connections replaces the older and not the other way round. From here on c
+// gets what Send sends, also before Resume has read what is pending: so
+// nothing falls between.
 func (h *Hub) admit(c *conn) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
+	old := h.conns[c.id]
+	switch {
+	case h.closed:
 		return errors.New("the service is stopping; try again")
-	}
-	if len(h.conns) >= h.o.MaxAgents && h.conns[c.id] == nil {
+	case old == nil && len(h.conns) >= h.o.MaxAgents:
 		return fmt.Errorf("%d agents are connected, which is all this server takes", len(h.conns))
-	}
-	h.wg.Add(1)
-	return nil
-}
-
-// replace makes c the connection of its agent. From here on it gets what Send
-// sends, also before Resume has read what is pending: so nothing falls between.
-func (h *Hub) replace(c *conn) {
-	h.mu.Lock()
-	old, closed := h.conns[c.id], h.closed
-	h.conns[c.id] = c
-	delete(h.past, c.id)
-	h.mu.Unlock()
-	if old != nil {
+	case old != nil:
 		old.end(codeReplaced, errors.New("a newer connection of the same agent"))
 	}
-	if closed {
-		c.drain()
-	}
+	h.conns[c.id] = c
+	h.wg.Add(1)
+	delete(h.past, c.id)
+	return nil
 }
 
 func (h *Hub) remove(c *conn) {

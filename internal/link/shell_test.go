@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -208,13 +209,11 @@ func TestNewerConnectionReplaces(t *testing.T) {
 		// Somebody else in its name: it has not spoken before, but the service
 		// knows of an event.
 		b, stopB := n.run("i-1")
-		if err := b.Report(t.Context(), exited("p")); err != nil {
-			t.Error(err)
-		}
-		if err := b.Flush(t.Context()); !errors.Is(err, ErrOtherLife) {
+		if _, err := b.Ask(t.Context(), accept("p")); !errors.Is(err, ErrOtherLife) {
 			t.Errorf("the second agent: %v", err)
 		}
-		if _, err := b.Ask(t.Context(), accept("p")); !errors.Is(err, ErrOtherLife) {
+		<-b.done
+		if err := b.Report(t.Context(), exited("p")); !errors.Is(err, ErrOtherLife) {
 			t.Errorf("after its end: %v", err)
 		}
 		if err := stopB(); !errors.Is(err, ErrOtherLife) {
@@ -428,8 +427,8 @@ func TestCloseDoesNotWaitForEver(t *testing.T) {
 		if !ended.Load() {
 			t.Error("the context of Handle stands after Close")
 		}
-		if got := answer(t, hub, "GET", "/agent?instance=i-2", "Bearer token of i-2", nil).Code; got != http.StatusServiceUnavailable {
-			t.Errorf("a closed hub answers %d", got)
+		if _, err := n.agent("i-2").dial(t.Context()); err == nil || !strings.Contains(err.Error(), "503") {
+			t.Errorf("a closed hub answers %v", err)
 		}
 	})
 }
