@@ -129,7 +129,6 @@ func (g *game) play(ctx context.Context) error {
 	g.server = server
 
 	m := newMatch(g.settings, server, g.conn, g.log, g.journal)
-	m.beat.at(time.Now())
 	playing := make(chan struct{})
 	var begin sync.Once
 	start = time.Now()
@@ -138,7 +137,7 @@ func (g *game) play(ctx context.Context) error {
 		OnStartGameSession: func(s serversdk.GameSession) {
 			g.journal.callback("OnStartGameSession", s.GameSessionID, s)
 			g.log.Printf("game session %s %q for %d players", s.GameSessionID, s.Name, s.MaximumPlayerSessionCount)
-			begin.Do(func() { close(playing) })
+			begin.Do(func() { m.beat.at(time.Now()); close(playing) })
 			start := time.Now()
 			err := server.ActivateGameSession(context.Background())
 			g.journal.answer("ActivateGameSession", start, "", err)
@@ -157,12 +156,12 @@ func (g *game) play(ctx context.Context) error {
 			m.end("the service ends this process")
 		},
 		OnHealthCheck: func() bool {
+			healthy := true
 			select {
 			case <-playing:
-			default:
-				return true // idle
+				healthy = m.beat.within(10 * time.Second)
+			default: // idle
 			}
-			healthy := m.beat.within(10 * time.Second)
 			g.journal.callback("OnHealthCheck", "", healthy)
 			return healthy
 		},

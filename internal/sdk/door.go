@@ -20,7 +20,7 @@ const (
 	callLimit      = 2 * time.Minute  // for Games.Call: C++ repeats a request six times, 20 s each
 	writeLimit     = 10 * time.Second // for one frame
 	confirmLimit   = 10 * time.Second // for the pong after a push
-	closeLimit     = 5 * time.Second  // for the sockets to end when the door closes
+	closeLimit     = 5 * time.Second  // for what is in progress when the door closes; twice
 	maxFrameBytes  = 1 << 20          // of a request
 	maxOutboxItems = 2048             // frames waiting in one socket
 	headerLimit    = 10 * time.Second // for TLS and the HTTP request
@@ -113,9 +113,9 @@ func (d *Door) Serve(ctx context.Context, ln net.Listener) error {
 	return err
 }
 
-// Close ends every socket with a code that makes clients come back (1012), and
-// waits for what is in progress, at most 5 s. Close it last: after it, requests
-// are refused and pushes go nowhere.
+// Close ends every socket with a code that makes clients come back (1012). It
+// gives what is in progress 5 s before it ends its context, and 5 s after.
+// After Close connects are refused and pushes go nowhere.
 func (d *Door) Close() {
 	d.mu.Lock()
 	if d.closed {
@@ -138,7 +138,11 @@ func (d *Door) Close() {
 	case <-time.After(closeLimit):
 	}
 	d.cancel()
-	<-done
+	select {
+	case <-done:
+	case <-time.After(closeLimit):
+		d.log.Error("closed the door although something in progress does not heed its context")
+	}
 }
 
 // enter counts a goroutine or request in, unless the door is closed.
