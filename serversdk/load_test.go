@@ -75,3 +75,21 @@ func TestReconnectUnderLoad(t *testing.T) {
 		t.Errorf("only %d breaks; the test proved little", breaks)
 	}
 }
+
+// BenchmarkCall is one call from game server to host and back, over loopback.
+func BenchmarkCall(b *testing.B) {
+	host := sdktest.Start(b)
+	s, err := serversdk.Init(b.Context(), params(host))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.ProcessReady(b.Context(), serversdk.ProcessParameters{Port: 7777, OnStartGameSession: func(serversdk.GameSession) {}}); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := s.DescribePlayerSessions(b.Context(), serversdk.DescribePlayerSessionsRequest{PlayerID: "nobody"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -9,15 +9,18 @@ import (
 
 // journal writes down, one JSON object a line, everything the hosting service
 // told this process and every answer it gave: an account of the service from
-// outside it. A nil journal writes nothing.
+// outside it. Processes may share a file: each line says whose it is. A nil
+// journal writes nothing.
 type journal struct {
-	mu sync.Mutex
-	w  io.Writer
+	process string // the id by which the service knows this process
+	mu      sync.Mutex
+	w       io.Writer
 }
 
 // entry is one line. Event is "callback" or "answer".
 type entry struct {
 	Time            time.Time `json:"time"`
+	Process         string    `json:"process,omitempty"`
 	Event           string    `json:"event"`
 	Name            string    `json:"name"`
 	GameSessionID   string    `json:"gameSessionId,omitempty"`
@@ -44,7 +47,7 @@ func (j *journal) write(e entry) {
 	if j == nil {
 		return
 	}
-	e.Time = time.Now().UTC()
+	e.Time, e.Process = time.Now().UTC(), j.process
 	line, err := json.Marshal(e)
 	if err != nil {
 		panic("arena: " + err.Error()) // our own struct

@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 			return err
 		}
 		defer f.Close()
-		j = &journal{w: f}
+		j = &journal{process: os.Getenv("GAMELIFT_SDK_PROCESS_ID"), w: f}
 	}
 	conn, err := listen(*bind, *port)
 	if err != nil {

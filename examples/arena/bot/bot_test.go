@@ -177,13 +177,13 @@ func TestNoSeat(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := byQueue(ctx, &service{asked: 5}, "q", []string{"p"}, 0); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := byQueue(ctx, &service{asked: 5}, "q", []string{"p"}, 0, traits{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a placement that stays PENDING: %v", err)
 	}
 }
 
 func TestFlags(t *testing.T) {
-	for _, args := range []string{"", "-queue q -session s", "-address a:1", "-player-session p -queue q", "-address a:1 -player-session p -players 2", "-queue q -players 0", "-queue q -start yesterday"} {
+	for _, args := range []string{"", "-queue q -session s", "-address a:1", "-player-session p -queue q", "-address a:1 -player-session p -players 2", "-queue q -players 0", "-queue q -start yesterday", "-queue q -latency us-west-2", "-queue q -latency us-west-2=-1", "-queue q -attributes =1"} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%q was taken", args)
 		}
@@ -195,5 +195,12 @@ func TestFlags(t *testing.T) {
 	b, err = parse([]string{"-queue", "q", "-start", "2026-11-24T16:00:00.5Z"}, io.Discard)
 	if err != nil || b.start.Nanosecond() != 500_000_000 {
 		t.Errorf("%v, %v", b, err)
+	}
+}
+
+func TestTraits(t *testing.T) {
+	got, err := parseTraits("skill=12.5,mode=ctf", "us-west-2=30,eu-west-1=110")
+	if err != nil || *got.attributes["skill"].N != 12.5 || *got.attributes["mode"].S != "ctf" || got.latency["us-west-2"] != 30 || got.latency["eu-west-1"] != 110 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

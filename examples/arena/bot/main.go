@@ -68,6 +68,7 @@ type bots struct {
 	players, seats             int
 	name                       string
 	play, patience, timeout    time.Duration
+	traits                     traits
 	start                      time.Time // of the request; zero: when we make it
 	api                        lift      // nil with an address
 
@@ -119,6 +120,8 @@ func parse(args []string, usage io.Writer) (*bots, error) {
 	flags.DurationVar(&b.play, "play", 5*time.Second, "how long to play")
 	flags.DurationVar(&b.patience, "patience", 30*time.Second, "how long to wait for the game server")
 	flags.DurationVar(&b.timeout, "timeout", 2*time.Minute, "how long to wait for a seat")
+	attributes := flags.String("attributes", "", "player attributes for -matchmaker, `skill=12.5,mode=ctf`")
+	latency := flags.String("latency", "", "milliseconds to regions for -queue and -matchmaker, `us-west-2=30,…`")
 	start := flags.String("start", "", "when the request was made, RFC 3339 or milliseconds since 1970; default now")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -138,6 +141,10 @@ func parse(args []string, usage io.Writer) (*bots, error) {
 		return nil, errors.New("one -player-session is for one player")
 	case b.players < 1:
 		return nil, errors.New("-players must be at least 1")
+	}
+	var err error
+	if b.traits, err = parseTraits(*attributes, *latency); err != nil {
+		return nil, err
 	}
 	if *start != "" {
 		at, err := moment(*start)
@@ -200,13 +207,13 @@ func (b *bots) find(ctx context.Context, id string) (seat, error) {
 	case b.session != "":
 		return bySession(ctx, b.api, b.session, id)
 	default:
-		return byMatchmaker(ctx, b.api, b.matchmaker, id)
+		return byMatchmaker(ctx, b.api, b.matchmaker, id, b.traits)
 	}
 }
 
 func (b *bots) runPlacement(ctx context.Context, ids []string) {
 	limited, cancel := context.WithTimeout(ctx, b.timeout)
-	seats, err := byQueue(limited, b.api, b.queue, ids, b.seats)
+	seats, err := byQueue(limited, b.api, b.queue, ids, b.seats, b.traits)
 	cancel()
 	byID := make(map[string]seat)
 	for _, s := range seats {

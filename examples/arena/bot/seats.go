@@ -42,14 +42,74 @@ func bySession(ctx context.Context, api lift, arn, playerID string) (seat, error
 	return seat{playerID, text(p.PlayerSessionId), address(p.IpAddress, p.Port), arn, time.Now()}, nil
 }
 
+// traits are what a matchmaker or a queue may want to know of a player.
+type traits struct {
+	attributes map[string]types.AttributeValue
+	latency    map[string]int32 // region to milliseconds
+}
+
+// parseTraits reads "skill=12.5,mode=ctf" and "us-west-2=30,eu-west-1=110". An
+// attribute that looks like a number is one.
+func parseTraits(attributes, latency string) (traits, error) {
+	t := traits{}
+	err := pairs(attributes, func(name, value string) error {
+		a := types.AttributeValue{S: &value}
+		if n, err := strconv.ParseFloat(value, 64); err == nil {
+			a = types.AttributeValue{N: &n}
+		}
+		if t.attributes == nil {
+			t.attributes = make(map[string]types.AttributeValue)
+		}
+		t.attributes[name] = a
+		return nil
+	})
+	if err != nil {
+		return t, fmt.Errorf("-attributes: %w", err)
+	}
+	err = pairs(latency, func(region, value string) error {
+		ms, err := strconv.ParseInt(value, 10, 32)
+		if err != nil || ms < 0 {
+			return fmt.Errorf("%q is not a number of milliseconds", value)
+		}
+		if t.latency == nil {
+			t.latency = make(map[string]int32)
+		}
+		t.latency[region] = int32(ms)
+		return nil
+	})
+	if err != nil {
+		return t, fmt.Errorf("-latency: %w", err)
+	}
+	return t, nil
+}
+
+func pairs(list string, each func(name, value string) error) error {
+	if list == "" {
+		return nil
+	}
+	for pair := range strings.SplitSeq(list, ",") {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" || value == "" {
+			return fmt.Errorf("%q is not name=value", pair)
+		}
+		if err := each(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // byQueue has one game session placed for all players, and waits for it.
-func byQueue(ctx context.Context, api lift, queue string, playerIDs []string, seats int) ([]seat, error) {
+func byQueue(ctx context.Context, api lift, queue string, playerIDs []string, seats int, t traits) ([]seat, error) {
 	id := "bot-" + strings.ToLower(rand.Text())
 	in := &gamelift.StartGameSessionPlacementInput{
 		GameSessionQueueName: &queue, PlacementId: &id, MaximumPlayerSessionCount: new(int32(max(seats, len(playerIDs)))),
 	}
 	for _, p := range playerIDs {
 		in.DesiredPlayerSessions = append(in.DesiredPlayerSessions, types.DesiredPlayerSession{PlayerId: &p})
+		for region, ms := range t.latency {
+			in.PlayerLatencies = append(in.PlayerLatencies, types.PlayerLatency{PlayerId: &p, RegionIdentifier: &region, LatencyInMilliseconds: new(float32(ms))})
+		}
 	}
 	started, err := api.StartGameSessionPlacement(ctx, in)
 	if err != nil {
@@ -81,10 +141,10 @@ func byQueue(ctx context.Context, api lift, queue string, playerIDs []string, se
 
 // byMatchmaker asks for a match for one player, accepts it if need be, and waits
 // until it is placed.
-func byMatchmaker(ctx context.Context, api lift, configuration, playerID string) (seat, error) {
+func byMatchmaker(ctx context.Context, api lift, configuration, playerID string, t traits) (seat, error) {
 	none := seat{playerID: playerID}
 	started, err := api.StartMatchmaking(ctx, &gamelift.StartMatchmakingInput{
-		ConfigurationName: &configuration, Players: []types.Player{{PlayerId: &playerID}},
+		ConfigurationName: &configuration, Players: []types.Player{{PlayerId: &playerID, PlayerAttributes: t.attributes, LatencyInMs: t.latency}},
 	})
 	if err != nil {
 		return none, err

@@ -46,7 +46,7 @@ func Play(ctx context.Context, o Options) (Result, error) {
 		return Result{}, err
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })()
+	defer context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })() // there is a bye to write
 
 	s := session{Options: o, conn: conn, in: make([]byte, 2048)}
 	if err := s.enter(ctx); err != nil {
