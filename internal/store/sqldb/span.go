@@ -88,11 +88,7 @@ func merge(over layer, under source, index int, from, to store.Cursor, limit int
 		if !more {
 			out = append(out, upper...)
 		} else if len(lower) > 0 {
-			// Nothing of the lower source is missing up to here.
 			from = lower[len(lower)-1]
-			for len(upper) > 0 && compare(upper[0], from) < 0 {
-				out, upper = append(out, upper[0]), upper[1:]
-			}
 		}
 		if len(out) > limit {
 			return out[:limit], true, nil

@@ -290,6 +290,34 @@ func TestCannotOpen(t *testing.T) {
 	}
 }
 
+// TestVersions: a row's version grows with each commit that changes it, which
+// is what guards it where others write, too.
+func TestVersions(t *testing.T) {
+	s := openFile(t, fresh(t), sqldb.Options{Kinds: notes})
+	defer s.Close()
+	for i, change := range []func(store.Tx) error{
+		func(tx store.Tx) error { return tx.Put("note", store.Row{ID: "x", Due: time.Unix(1, 0)}) },
+		func(tx store.Tx) error {
+			_, _, err := tx.Get("note", "x")
+			return errors.Join(err, tx.Put("note", store.Row{ID: "x", Due: time.Unix(1, 0)}))
+		},
+		func(tx store.Tx) error {
+			_, err := tx.Claim("note", "w", time.Unix(2, 0), time.Unix(3, 0), 1)
+			return err
+		},
+		func(tx store.Tx) error {
+			return errors.Join(tx.Delete("note", "x"), tx.Put("note", store.Row{ID: "x"}))
+		},
+	} {
+		if err := s.Update(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := s.Int64("SELECT version FROM doc_note WHERE id = 'x'"); v != int64(i+1) || err != nil {
+			t.Errorf("after commit %d the version is %d (%v)", i+1, v, err)
+		}
+	}
+}
+
 // TestFull fails the commit of a whole group and looks what becomes of
 // everybody in it, and of the store.
 func TestFull(t *testing.T) {
@@ -354,6 +382,11 @@ func TestFull(t *testing.T) {
 			rows, err := tx.Scan("note", "", "", store.Cursor{}, 99)
 			if len(rows) != 2 || rows[0].ID != "after" || rows[1].ID != "before" {
 				t.Errorf("%s: what is left: %v", name, rows)
+			}
+			for i := range 10 {
+				if _, ok, _ := tx.Get("note", strconv.Itoa(i)); ok {
+					t.Errorf("%s: row %d is there", name, i)
+				}
 			}
 			return err
 		})
