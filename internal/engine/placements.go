@@ -62,7 +62,7 @@ func (tx *Tx) place(p *lift.Placement) error {
 	}
 	var cs []placement.Candidate
 	for _, d := range q.Destinations {
-		c, err := tx.destination(q.Region, d)
+		c, err := tx.destination(d)
 		if err != nil {
 			return err
 		}
@@ -73,15 +73,15 @@ func (tx *Tx) place(p *lift.Placement) error {
 		}
 		cs = append(cs, c)
 	}
-	choice, skips := placement.Choose(tx.Now, *p, cs)
+	choice, skips := placement.Choose(tx.Now, *q, *p, cs)
 	if choice == nil {
-		next := placement.Waiting(tx.Now, *p, skips)
+		next := placement.Waiting(tx.Now, *q, *p, skips)
 		return store.Placements.Put(tx, &next)
 	}
 	s, err := tx.openOn(choice.Fleet, choice.Process, session.Want{
 		ID:   lift.GameSessionARN(choice.Fleet.Region, choice.Fleet.ID, "gsess-"+tx.NewID()),
 		Name: p.Name, MaxPlayers: p.MaxPlayers, Properties: p.Properties, Data: p.Data, MatchmakerData: p.MatchmakerData,
-		PlacementID: p.ID, Queue: p.Queue,
+		PlacementID: p.ID, Queue: p.Queue, QueueRegion: p.Region,
 	})
 	if err != nil {
 		return err
@@ -108,9 +108,11 @@ func (tx *Tx) queue(p *lift.Placement) (*lift.Queue, error) {
 	return q, nil
 }
 
-// destination resolves what a queue names: the ARN of a fleet or an alias.
-func (tx *Tx) destination(region, arn string) (placement.Candidate, error) {
+// destination resolves what a queue names: the ARN of a fleet or an alias, in
+// any region.
+func (tx *Tx) destination(arn string) (placement.Candidate, error) {
 	c := placement.Candidate{Destination: arn}
+	region := lift.ARNRegion(arn)
 	id := lift.FleetID(lift.Resource(arn, "fleet"))
 	if alias := lift.Resource(arn, "alias"); alias != arn {
 		a, ok, err := store.Aliases.Get(tx, alias)
@@ -126,7 +128,7 @@ func (tx *Tx) destination(region, arn string) (placement.Candidate, error) {
 		}
 		id = a.FleetID
 	}
-	if f := tx.fleets[id]; f != nil {
+	if f := tx.fleets[id]; f != nil && f.Region == region {
 		c.Fleet = f
 		return c, nil
 	}
@@ -166,7 +168,7 @@ func (tx *Tx) placeWaiting(id lift.FleetID, limit int) error {
 	if err != nil || !ok {
 		return err
 	}
-	qs, err := store.Queues.All(tx, "", f.Region+"/")
+	qs, err := store.Queues.All(tx, "", "")
 	if err != nil {
 		return err
 	}
@@ -200,7 +202,7 @@ func (tx *Tx) leadsTo(q *lift.Queue, f *lift.Fleet) (bool, error) {
 			return true, nil
 		}
 		if strings.Contains(d, ":alias/") {
-			c, err := tx.destination(q.Region, d)
+			c, err := tx.destination(d)
 			if err != nil {
 				return false, err
 			}

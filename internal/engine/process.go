@@ -109,7 +109,7 @@ func (tx *Tx) sessionMoved(was lift.GameSessionStatus, st *session.State) error 
 	if was != lift.SessionActivating || s.PlacementID == "" {
 		return nil
 	}
-	p, ok, err := store.Placements.Get(tx, store.InRegion(s.Region, string(s.PlacementID)))
+	p, ok, err := store.Placements.Get(tx, store.InRegion(s.QueueRegion, string(s.PlacementID)))
 	if err != nil || !ok || p.Status != lift.PlacementPending || p.SessionID != s.ID {
 		return err
 	}

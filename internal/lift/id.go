@@ -86,6 +86,15 @@ func GameSessionARN(region string, fleet FleetID, id string) GameSessionID {
 	return GameSessionID("arn:aws:gamelift:" + region + "::gamesession/" + string(fleet) + "/" + id)
 }
 
+// ARNRegion returns the region in an ARN, "" if s is none.
+func ARNRegion(s string) string {
+	parts := strings.SplitN(s, ":", 6)
+	if len(parts) != 6 || parts[0] != "arn" {
+		return ""
+	}
+	return parts[3]
+}
+
 // Resource returns the last part of an ARN of the given type ("fleet",
 // "gamesessionqueue", ...), or s itself if it is no ARN. So an operation takes
 // an id and an ARN alike (behaviour 0.1). An ARN of another type comes back

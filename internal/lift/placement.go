@@ -9,7 +9,10 @@ type Queue struct {
 	Account            string
 	TimeoutSeconds     int
 	Destinations       []string        // ARNs of fleets and aliases, in order
-	LatencyPolicies    []LatencyPolicy `json:",omitempty"`
+	LatencyPolicies    []LatencyPolicy `json:",omitempty"` // by rising cap
+	AllowedLocations   []string        `json:",omitempty"` // where it may place; empty: anywhere
+	PriorityOrder      []PriorityKey   `json:",omitempty"` // what counts first; empty: as behaviour 8.5 says
+	LocationOrder      []string        `json:",omitempty"` // for the key LOCATION
 	CustomEventData    string
 	NotificationTarget string
 	CreatedAt          time.Time
@@ -18,6 +21,16 @@ type Queue struct {
 
 // ARN returns the queue's ARN.
 func (q *Queue) ARN() string { return QueueARN(q.Region, q.Account, q.Name) }
+
+// PriorityKey is something by which the places of a queue are put in order.
+type PriorityKey string
+
+const (
+	ByLatency     PriorityKey = "LATENCY"
+	ByCost        PriorityKey = "COST"
+	ByDestination PriorityKey = "DESTINATION"
+	ByLocation    PriorityKey = "LOCATION"
+)
 
 // LatencyPolicy caps the latency of every player for a while.
 type LatencyPolicy struct {
@@ -50,6 +63,8 @@ type Placement struct {
 	MatchmakerData string          `json:",omitempty"`
 	Players        []DesiredPlayer `json:",omitempty"`
 	Latencies      []PlayerLatency `json:",omitempty"`
+	Locations      []string        `json:",omitempty"` // the caller's own order; see OnlyThose
+	OnlyThose      bool            `json:",omitempty"` // no others when none of Locations has a place; else the queue's order follows
 	StartedAt      time.Time
 	Deadline       time.Time // TIMED_OUT then
 	TryAt          time.Time // the next attempt; zero while an attempt is under way

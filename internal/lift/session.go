@@ -97,6 +97,7 @@ type GameSession struct {
 	KeepUntil      time.Time   // an ended session is forgotten then (behaviour 3.5)
 	PlacementID    PlacementID // the placement it was made for, if any
 	Queue          string      // and its queue
+	QueueRegion    string      // where both are
 	Request        string      // digest of the request, to recognise a repeated one
 	Capped         bool        // it is counted in its instance's Activating
 }

@@ -51,19 +51,41 @@ const (
 	InstanceDrains  = "instance is not ACTIVE"
 	ActivationLimit = "instance is at its limit of activating game sessions"
 	FailedBefore    = "process failed this placement before"
+	NotAllowed      = "location is not among those the queue allows"
+	NotListed       = "location is not among those the placement lists"
+	TooFar          = "location is too far for a player"
 )
 
 // Choose picks the first destination in the queue's order that has a process
 // for p now. It also returns every place it passed over with the reason.
-func Choose(_ time.Time, p lift.Placement, cs []Candidate) (*Choice, []lift.Skip) {
+// A placement with an order of its own is given one pass by it, then by the
+// queue's, unless it wants no other.
+func Choose(now time.Time, q lift.Queue, p lift.Placement, cs []Candidate) (*Choice, []lift.Skip) {
+	if len(p.Locations) == 0 {
+		return pass(p, rank(now, q, p, cs))
+	}
 	var skips []lift.Skip
-	for _, c := range cs {
-		switch {
-		case c.Fleet == nil:
-			skips = append(skips, lift.Skip{Place: c.Destination, Reason: NoFleet, Detail: c.Problem})
-			continue
-		case c.Fleet.Status != lift.FleetActive:
-			skips = append(skips, lift.Skip{Place: c.Destination, Reason: FleetNotActive, Detail: "it is " + string(c.Fleet.Status)})
+	if p.Attempts == 0 || p.OnlyThose {
+		choice, passed := pass(p, listed(p, rank(now, q, p, cs)))
+		if choice != nil || p.OnlyThose {
+			return choice, passed
+		}
+		skips = passed
+	}
+	p.Locations = nil
+	choice, passed := pass(p, rank(now, q, p, cs))
+	if choice != nil {
+		return choice, append(skips, passed...)
+	}
+	return nil, passed
+}
+
+// pass walks through the places in order.
+func pass(p lift.Placement, places []place) (*Choice, []lift.Skip) {
+	var skips []lift.Skip
+	for _, c := range places {
+		if c.skip.Reason != "" {
+			skips = append(skips, c.skip)
 			continue
 		}
 		slot, passed := Pick(c.Slots, p.Avoid)

@@ -45,7 +45,7 @@ func TestChoose(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got, skips := Choose(t0, lift.Placement{Avoid: c.avoid}, c.cs)
+			got, skips := Choose(t0, lift.Queue{}, lift.Placement{Avoid: c.avoid}, c.cs)
 			id := ""
 			if got != nil {
 				id = string(got.Process.ID)
@@ -75,7 +75,7 @@ func TestCensus(t *testing.T) {
 func TestSettle(t *testing.T) {
 	p := lift.Placement{ID: "p", Status: lift.PlacementPending, Deadline: t0.Add(time.Minute), TryAt: t0}
 	s := lift.GameSession{ID: "s", Address: "10.0.0.1", Port: 7777}
-	p = Waiting(t0, p, make([]lift.Skip, 100))
+	p = Waiting(t0, lift.Queue{}, p, make([]lift.Skip, 100))
 	if len(p.Skips) != maxSkips || !p.TryAt.Equal(t0.Add(Retry)) || p.Attempts != 1 {
 		t.Errorf("waiting: %+v", p)
 	}

@@ -15,11 +15,15 @@ const (
 	maxSkips  = 20 // reasons kept with a waiting placement
 )
 
-// Waiting notes that the attempt at now found no place.
-func Waiting(now time.Time, p lift.Placement, skips []lift.Skip) lift.Placement {
+// Waiting notes that the attempt at now found no place. The next one comes with
+// the next change of the queue's latency policies at the latest.
+func Waiting(now time.Time, q lift.Queue, p lift.Placement, skips []lift.Skip) lift.Placement {
 	p.Attempts++
 	p.Skips = skips[:min(len(skips), maxSkips)]
 	p.SessionID, p.TryAt = "", now.Add(Retry)
+	if _, until, ok := limit(now, q, p); ok && !until.IsZero() && until.Before(p.TryAt) {
+		p.TryAt = until
+	}
 	return p
 }
 

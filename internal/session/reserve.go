@@ -18,6 +18,7 @@ type Want struct {
 	MatchmakerData string
 	PlacementID    lift.PlacementID
 	Queue          string
+	QueueRegion    string
 	Request        string        // digest to recognise a repeated request
 	Timeout        time.Duration // how long it may stay ACTIVATING
 	Capped         bool          // it counts in its instance's Activating
@@ -35,7 +36,7 @@ func Reserve(now time.Time, p lift.Process, w Want) (State, []lift.Effect, error
 		Name: w.Name, Status: lift.SessionActivating, MaxPlayers: w.MaxPlayers, Policy: lift.AcceptAll,
 		Protection: w.Protection, CreatorID: w.CreatorID, Properties: w.Properties, Data: w.Data,
 		MatchmakerData: w.MatchmakerData, Address: p.Address, DNSName: p.DNSName, Port: p.Port,
-		CreatedAt: now, ActivateBy: now.Add(w.Timeout), PlacementID: w.PlacementID, Queue: w.Queue,
+		CreatedAt: now, ActivateBy: now.Add(w.Timeout), PlacementID: w.PlacementID, Queue: w.Queue, QueueRegion: w.QueueRegion,
 		Request: w.Request, Capped: w.Capped,
 	}
 	start := lift.Effect{To: lift.ToAgent(p.InstanceID), StartSession: &lift.StartSession{Session: s}}
