@@ -359,6 +359,12 @@ func skipAdvice(k lift.Skip) string {
 		return fmt.Sprintf("raise the capacity of %s with UpdateFleetCapacity, or let game sessions end", lift.Resource(k.Place, "fleet"))
 	case placement.ActivationLimit:
 		return "raise MaxConcurrentGameSessionActivations with UpdateRuntimeConfiguration, or make servers activate faster"
+	case placement.NotAllowed:
+		return "widen FilterConfiguration with UpdateGameSessionQueue, or leave " + k.Place + " out of the queue"
+	case placement.NotListed:
+		return "list " + k.Detail + " in PriorityConfigurationOverride, or fall back to the queue's order"
+	case placement.TooFar:
+		return "give every player's latency to every location, or add a latency policy with a higher limit"
 	case placement.FailedBefore:
 		return "chairlift why process " + k.Place
 	}

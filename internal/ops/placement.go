@@ -11,15 +11,18 @@ import (
 	"github.com/chairlift-games/chairlift/internal/store"
 )
 
+// Strategies for when none of a placement's own locations has a place.
+const (
+	fallbackToQueue = "DEFAULT_AFTER_SINGLE_PASS"
+	fallbackNone    = "NONE"
+)
+
 // StartGameSessionPlacement notes the wish for a game session; a turn of the
 // engine looks for the place. A request that is repeated while its placement is
 // remembered gets that one, unless it was cancelled or timed out, which frees
 // the id (behaviour 8.3).
 func (s *Service) StartGameSessionPlacement(ctx context.Context, in *api.StartGameSessionPlacementInput) (*api.StartGameSessionPlacementOutput, error) {
 	c := s.caller(ctx)
-	if in.PriorityConfigurationOverride != nil {
-		return nil, invalid("PriorityConfigurationOverride is not built yet; placements follow the order of the queue's destinations")
-	}
 	if err := s.checkPlacement(in); err != nil {
 		return nil, err
 	}
@@ -33,6 +36,9 @@ func (s *Service) StartGameSessionPlacement(ctx context.Context, in *api.StartGa
 		q, err := c.queue(tx, in.GameSessionQueueName)
 		if err != nil {
 			return nil, err
+		}
+		if in.PriorityConfigurationOverride != nil && (len(q.PriorityOrder) == 0 || q.PriorityOrder[0] != lift.ByLocation) {
+			return nil, invalid("PriorityConfigurationOverride needs a queue whose PriorityConfiguration puts LOCATION first; queue %s does not", q.Name)
 		}
 		before, taken, err := store.Placements.Get(tx, store.InRegion(c.Region, in.PlacementId))
 		if err != nil {
@@ -60,6 +66,9 @@ func (s *Service) checkPlacement(in *api.StartGameSessionPlacementInput) error {
 	if n := len(in.DesiredPlayerSessions); n > in.MaximumPlayerSessionCount {
 		return invalid("DesiredPlayerSessions asks for %d slots, MaximumPlayerSessionCount is %d", n, in.MaximumPlayerSessionCount)
 	}
+	if in.PriorityConfigurationOverride != nil && len(in.PlayerLatencies) > 0 {
+		return invalid("PlayerLatencies and PriorityConfigurationOverride exclude each other")
+	}
 	for i, d := range in.DesiredPlayerSessions {
 		if d.PlayerId == nil {
 			return invalid("DesiredPlayerSessions[%d].PlayerId is required", i)
@@ -77,6 +86,9 @@ func newPlacement(in *api.StartGameSessionPlacementInput) *lift.Placement {
 	p := &lift.Placement{
 		ID: lift.PlacementID(in.PlacementId), Status: lift.PlacementPending, Name: or(in.GameSessionName, ""),
 		MaxPlayers: in.MaximumPlayerSessionCount, Properties: properties(in.GameProperties), Data: or(in.GameSessionData, ""),
+	}
+	if o := in.PriorityConfigurationOverride; o != nil {
+		p.Locations, p.OnlyThose = o.LocationOrder, or(o.PlacementFallbackStrategy, fallbackToQueue) == fallbackNone
 	}
 	for _, d := range in.DesiredPlayerSessions {
 		p.Players = append(p.Players, lift.DesiredPlayer{PlayerID: *d.PlayerId, Data: or(d.PlayerData, "")})
@@ -127,8 +139,14 @@ func placementShape(p *lift.Placement) *api.GameSessionPlacement {
 	for _, l := range p.Latencies {
 		out.PlayerLatencies = append(out.PlayerLatencies, api.PlayerLatency{PlayerId: opt(l.PlayerID), RegionIdentifier: opt(l.Region), LatencyInMilliseconds: new(l.MS)})
 	}
+	if p.Locations != nil {
+		out.PriorityConfigurationOverride = &api.PriorityConfigurationOverride{LocationOrder: p.Locations, PlacementFallbackStrategy: new(fallbackToQueue)}
+		if p.OnlyThose {
+			out.PriorityConfigurationOverride.PlacementFallbackStrategy = new(fallbackNone)
+		}
+	}
 	if p.Status == lift.PlacementFulfilled {
-		out.GameSessionId, out.GameSessionArn, out.GameSessionRegion = opt(p.SessionID), opt(p.SessionID), opt(p.Region)
+		out.GameSessionId, out.GameSessionArn, out.GameSessionRegion = opt(p.SessionID), opt(p.SessionID), opt(lift.ARNRegion(string(p.SessionID)))
 		out.IpAddress, out.DnsName, out.Port = opt(p.Address), opt(p.DNSName), positive(p.Port)
 		out.PlacedPlayerSessions = make([]api.PlacedPlayerSession, len(p.Placed))
 		for i, pl := range p.Placed {

@@ -191,3 +191,106 @@ func TestPlacementByAlias(t *testing.T) {
 		t.Errorf("placed on %s, want %s", got, second)
 	}
 }
+
+// abroad is an ACTIVE fleet in another region.
+func (w *world) abroad(region string) string {
+	w.t.Helper()
+	here := w.ctx
+	defer func() { w.ctx = here }()
+	w.ctx = w.in(region)
+	id, _ := w.activeFleet()
+	return id
+}
+
+// A queue reaches fleets in other regions, and players go where they are near.
+func TestPlacementAcrossRegions(t *testing.T) {
+	w := newWorld(t)
+	west, _ := w.activeFleet(func(in *api.CreateFleetInput) { in.RuntimeConfiguration = launching(1) })
+	east := w.abroad("eu-central-1")
+	q := must(w.CreateGameSessionQueue(w.ctx, &api.CreateGameSessionQueueInput{Name: "q", Destinations: []api.GameSessionQueueDestination{
+		{DestinationArn: opt(lift.FleetARN("us-west-2", lift.FleetID(west)))}, {DestinationArn: opt(lift.FleetARN("eu-central-1", lift.FleetID(east)))},
+	}, PlayerLatencyPolicies: []api.PlayerLatencyPolicy{{MaximumIndividualPlayerLatencyMilliseconds: new(60), PolicyDurationSeconds: new(20)}},
+		PriorityConfiguration: &api.PriorityConfiguration{PriorityOrder: []string{"LATENCY", "LOCATION"}, LocationOrder: []string{"eu-central-1"}},
+		FilterConfiguration:   &api.FilterConfiguration{AllowedLocations: []string{"us-west-2", "eu-central-1"}},
+	}))(t).GameSessionQueue
+	if q.PriorityConfiguration.PriorityOrder[1] != "LOCATION" || q.PriorityConfiguration.LocationOrder[0] != "eu-central-1" || len(q.FilterConfiguration.AllowedLocations) != 2 {
+		t.Errorf("got %+v", q)
+	}
+	start := func(id string, toWest, toEast float64) {
+		must(w.StartGameSessionPlacement(w.ctx, &api.StartGameSessionPlacementInput{
+			PlacementId: id, GameSessionQueueName: "q", MaximumPlayerSessionCount: 1, DesiredPlayerSessions: []api.DesiredPlayerSession{{PlayerId: &id}},
+			PlayerLatencies: []api.PlayerLatency{
+				{PlayerId: &id, RegionIdentifier: new("us-west-2"), LatencyInMilliseconds: &toWest},
+				{PlayerId: &id, RegionIdentifier: new("eu-central-1"), LatencyInMilliseconds: &toEast},
+			},
+		}))(t)
+		w.turn()
+	}
+	session := func(id string) string {
+		return or(must(w.ExplainPlacement(w.ctx, &api.ExplainPlacementInput{PlacementId: id}))(t).GameSessionId, "")
+	}
+	start("anna", 150, 15)
+	gs := session("anna")
+	w.activate(gs)
+	p := w.placement("anna")
+	if *p.Status != "FULFILLED" || *p.GameSessionRegion != "eu-central-1" || lift.ARNRegion(gs) != "eu-central-1" {
+		t.Errorf("anna is placed in %s: %s", *p.GameSessionRegion, *p.Status)
+	}
+	away := w.in("eu-central-1")
+	if got := must(w.DescribeGameSessions(away, &api.DescribeGameSessionsInput{GameSessionId: &gs}))(t).GameSessions; *got[0].Location != "eu-central-1" {
+		t.Errorf("the session is at %s", *got[0].Location)
+	}
+	says(t, must(w.ExplainSession(away, &api.ExplainSessionInput{GameSessionId: gs}))(t).Reasons, "placement anna of queue q")
+
+	// The only place near enough is taken: bob waits until the limit is gone.
+	start("near", 10, 200)
+	start("bob", 10, 200)
+	why := must(w.ExplainPlacement(w.ctx, &api.ExplainPlacementInput{PlacementId: "bob"}))(t)
+	says(t, why.Reasons, "1 × location is too far for a player", "1 × no idle process")
+	says(t, why.Next, "higher limit")
+	w.pass(20 * time.Second)
+	if gs := session("bob"); lift.ARNRegion(gs) != "eu-central-1" {
+		t.Errorf("bob's session: %q", gs)
+	}
+	// A process that becomes free abroad wakes who waits here.
+	start("carl", 150, 15)
+	if gs := session("carl"); gs != "" {
+		t.Fatalf("there was a place left: %s", gs)
+	}
+	w.startProcess(w.hostOf(gs).InstanceID, "fresh", 7100)
+	w.turn()
+	if session("carl") == "" {
+		t.Error("nobody woke carl")
+	}
+}
+
+// A placement with an order of its own.
+func TestPlacementWithItsOwnOrder(t *testing.T) {
+	w := newWorld(t)
+	west, _ := w.activeFleet()
+	east := w.abroad("eu-central-1")
+	must(w.CreateGameSessionQueue(w.ctx, &api.CreateGameSessionQueueInput{Name: "q", Destinations: []api.GameSessionQueueDestination{
+		{DestinationArn: opt(lift.FleetARN("us-west-2", lift.FleetID(west)))}, {DestinationArn: opt(lift.FleetARN("eu-central-1", lift.FleetID(east)))},
+	}, PriorityConfiguration: &api.PriorityConfiguration{PriorityOrder: []string{"LOCATION"}, LocationOrder: []string{"us-west-2"}}}))(t)
+	for _, c := range []struct {
+		id, location string
+		fallback     *string
+		want         string
+	}{{"one", "eu-central-1", nil, "eu-central-1"}, {"two", "mars", nil, "us-west-2"}, {"three", "mars", new("NONE"), ""}} {
+		p := must(w.StartGameSessionPlacement(w.ctx, &api.StartGameSessionPlacementInput{
+			PlacementId: c.id, GameSessionQueueName: "q", MaximumPlayerSessionCount: 1,
+			PriorityConfigurationOverride: &api.PriorityConfigurationOverride{LocationOrder: []string{c.location}, PlacementFallbackStrategy: c.fallback},
+		}))(t).GameSessionPlacement
+		if o := p.PriorityConfigurationOverride; o.LocationOrder[0] != c.location || *o.PlacementFallbackStrategy != or(c.fallback, fallbackToQueue) {
+			t.Errorf("got %+v", o)
+		}
+		w.turn()
+		why := must(w.ExplainPlacement(w.ctx, &api.ExplainPlacementInput{PlacementId: c.id}))(t)
+		if lift.ARNRegion(or(why.GameSessionId, "")) != c.want {
+			t.Errorf("%s: placed at %s, want %q", c.id, or(why.GameSessionId, "nowhere"), c.want)
+		}
+		if c.want == "" {
+			says(t, why.Reasons, "2 × location is not among those the placement lists")
+		}
+	}
+}

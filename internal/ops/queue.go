@@ -61,12 +61,6 @@ func (s *Service) UpdateGameSessionQueue(ctx context.Context, in *api.UpdateGame
 
 // configure gives q the settings that a request names.
 func (s *Service) configure(tx store.Tx, c caller, q *lift.Queue, in *api.UpdateGameSessionQueueInput) error {
-	if in.PriorityConfiguration != nil {
-		return invalid("PriorityConfiguration is not built yet; placements follow the order of Destinations")
-	}
-	if in.FilterConfiguration != nil {
-		return invalid("FilterConfiguration is not built yet; leave fleets that must not be used out of Destinations")
-	}
 	if t := in.TimeoutInSeconds; t != nil {
 		if !s.rules.AnyQueueTimeout && (*t < timeoutMin || *t > timeoutMax) {
 			return invalid("TimeoutInSeconds must be from %d to %d, got %d", timeoutMin, timeoutMax, *t)
@@ -92,6 +86,14 @@ func (s *Service) configure(tx store.Tx, c caller, q *lift.Queue, in *api.Update
 			q.Destinations = append(q.Destinations, *d.DestinationArn)
 		}
 	}
+	if in.FilterConfiguration != nil {
+		q.AllowedLocations = in.FilterConfiguration.AllowedLocations
+	}
+	if in.PriorityConfiguration != nil {
+		if err := prioritize(q, in.PriorityConfiguration); err != nil {
+			return err
+		}
+	}
 	q.CustomEventData = or(in.CustomEventData, q.CustomEventData)
 	q.NotificationTarget = or(in.NotificationTarget, q.NotificationTarget)
 	return nil
@@ -104,9 +106,7 @@ func (s *Service) checkDestination(tx store.Tx, c caller, arn string) error {
 	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "gamelift" {
 		return invalid("must be the ARN of a fleet or an alias, got %.100q", arn)
 	}
-	if parts[3] != c.Region {
-		return invalid("destinations in another region are not built yet; %.100s is not in %s", arn, c.Region)
-	}
+	c.Region = parts[3] // destinations may be in any region
 	var err error
 	switch typ, _, _ := strings.Cut(parts[5], "/"); typ {
 	case "fleet":
@@ -139,6 +139,28 @@ func latencyPolicies(in []api.PlayerLatencyPolicy) ([]lift.LatencyPolicy, error)
 		}
 	}
 	return out, nil
+}
+
+// prioritize gives q its order of places (behaviour 8.5).
+func prioritize(q *lift.Queue, in *api.PriorityConfiguration) error {
+	q.PriorityOrder, q.LocationOrder = nil, nil
+	for _, k := range in.PriorityOrder {
+		key := lift.PriorityKey(k)
+		if slices.Contains(q.PriorityOrder, key) {
+			return invalid("PriorityConfiguration.PriorityOrder names %s twice", k)
+		}
+		q.PriorityOrder = append(q.PriorityOrder, key)
+	}
+	for _, l := range in.LocationOrder {
+		if slices.Contains(q.LocationOrder, l) {
+			return invalid("PriorityConfiguration.LocationOrder names %s twice", l)
+		}
+		q.LocationOrder = append(q.LocationOrder, l)
+	}
+	if slices.Contains(q.PriorityOrder, lift.ByLocation) && q.LocationOrder == nil {
+		return invalid("PriorityConfiguration.PriorityOrder names LOCATION, so LocationOrder is required")
+	}
+	return nil
 }
 
 // DeleteGameSessionQueue removes the queue and ends the placements that wait in
@@ -210,6 +232,15 @@ func queueShape(q *lift.Queue) *api.GameSessionQueue {
 	}
 	for i, d := range q.Destinations {
 		out.Destinations[i].DestinationArn = opt(d)
+	}
+	if q.AllowedLocations != nil {
+		out.FilterConfiguration = &api.FilterConfiguration{AllowedLocations: q.AllowedLocations}
+	}
+	if q.PriorityOrder != nil || q.LocationOrder != nil {
+		out.PriorityConfiguration = &api.PriorityConfiguration{LocationOrder: q.LocationOrder}
+		for _, k := range q.PriorityOrder {
+			out.PriorityConfiguration.PriorityOrder = append(out.PriorityConfiguration.PriorityOrder, string(k))
+		}
 	}
 	for _, p := range q.LatencyPolicies {
 		out.PlayerLatencyPolicies = append(out.PlayerLatencyPolicies, api.PlayerLatencyPolicy{

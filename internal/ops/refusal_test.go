@@ -268,6 +268,15 @@ func TestRefusals(t *testing.T) {
 		{queueIn(func(in *api.CreateGameSessionQueueInput) {
 			in.PlayerLatencyPolicies = []api.PlayerLatencyPolicy{{MaximumIndividualPlayerLatencyMilliseconds: new(200)}, {MaximumIndividualPlayerLatencyMilliseconds: new(100)}}
 		}), lift.InvalidRequest, "100 ms"},
+		{queueIn(func(in *api.CreateGameSessionQueueInput) {
+			in.PriorityConfiguration = &api.PriorityConfiguration{PriorityOrder: []string{"COST", "COST"}}
+		}), lift.InvalidRequest, "COST twice"},
+		{queueIn(func(in *api.CreateGameSessionQueueInput) {
+			in.PriorityConfiguration = &api.PriorityConfiguration{LocationOrder: []string{"a", "a"}}
+		}), lift.InvalidRequest, "a twice"},
+		{queueIn(func(in *api.CreateGameSessionQueueInput) {
+			in.PriorityConfiguration = &api.PriorityConfiguration{PriorityOrder: []string{"LOCATION"}}
+		}), lift.InvalidRequest, "LocationOrder is required"},
 		{&api.UpdateGameSessionQueueInput{Name: "none"}, lift.NotFound, "none"},
 		{&api.DeleteGameSessionQueueInput{Name: "none"}, lift.NotFound, "none"},
 
@@ -287,6 +296,13 @@ func TestRefusals(t *testing.T) {
 			in.PlacementId = s.placement
 			in.GameSessionName = new("x")
 		}), lift.InvalidRequest, "FULFILLED"},
+		{placeIn(func(in *api.StartGameSessionPlacementInput) {
+			in.PriorityConfigurationOverride = &api.PriorityConfigurationOverride{LocationOrder: []string{"us-west-2"}}
+		}), lift.InvalidRequest, "LOCATION first"},
+		{placeIn(func(in *api.StartGameSessionPlacementInput) {
+			in.PriorityConfigurationOverride = &api.PriorityConfigurationOverride{LocationOrder: []string{"us-west-2"}}
+			in.PlayerLatencies = []api.PlayerLatency{{PlayerId: new("a"), RegionIdentifier: new("b"), LatencyInMilliseconds: new(1.0)}}
+		}), lift.InvalidRequest, "exclude each other"},
 		{&api.DescribeGameSessionPlacementInput{PlacementId: "none"}, lift.NotFound, "none"},
 		{&api.StopGameSessionPlacementInput{PlacementId: "none"}, lift.NotFound, "none"},
 		{&api.StopGameSessionPlacementInput{PlacementId: s.placement}, lift.InvalidRequest, "FULFILLED"},
