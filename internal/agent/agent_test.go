@@ -231,6 +231,25 @@ func TestPreparationFails(t *testing.T) {
 	}
 }
 
+// TestWindowsInName runs a build that says it is for Windows, as builds of 2019
+// do when nobody said otherwise, and whose server is not.
+func TestWindowsInName(t *testing.T) {
+	s := newService(t, buildOf(t, map[string]string{"bin/server*": gameServer(t), "install.bat": "echo hello\r\n"}))
+	s.system = "WINDOWS_2012"
+	_, ended := s.instance(agent.Limits{}, lift.ServerProcess{LaunchPath: `C:\game\bin\server`, Count: 1})
+	var notices []string
+	s.until("a process to be ready", func(ev lift.Event) bool {
+		if ev.Notice != nil {
+			notices = append(notices, ev.Notice.Message)
+		}
+		return ev.ProcessReady != nil
+	})
+	if len(notices) != 2 || !strings.Contains(notices[0], "install.bat, which does not run") || !strings.Contains(notices[1], "names WINDOWS_2012") {
+		t.Errorf("notices %q", notices)
+	}
+	s.drain(ended)
+}
+
 // TestInstallerAborted ends an install script, and what it started, with the instance.
 func TestInstallerAborted(t *testing.T) {
 	s := newService(t, buildOf(t, map[string]string{"install.sh*": "#!/bin/sh\necho waiting\nsleep 1000\n"}))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -31,8 +32,8 @@ const (
 // is away for so long that output is overwritten before it was shipped, the log
 // says how much is missing.
 type capture struct {
-	key  string // of the log at the service
-	path string
+	key   string    // of the log at the service
+	names [2]string // of the files of the two halves, the newer one's first
 
 	mu       sync.Mutex
 	file     *os.File // the newer half; nil if it could not be made
@@ -48,7 +49,7 @@ type capture struct {
 
 // newCapture begins a log. A file that cannot be made costs the log, never the process.
 func newCapture(key, path string) (*capture, error) {
-	c := &capture{key: key, path: path, news: make(chan struct{}, 1)}
+	c := &capture{key: key, names: [2]string{path, path + ".1"}, news: make(chan struct{}, 1)}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
 		return c, fmt.Errorf("keeping the output: %w", err)
@@ -84,10 +85,9 @@ func (c *capture) turnOver() {
 	if c.old != nil {
 		c.old.Close()
 	}
-	os.Remove(c.path + ".1")
 	c.old, c.oldFrom = c.file, c.fileFrom
-	os.Rename(c.path, c.path+".1")
-	file, err := os.OpenFile(c.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
+	c.names[0], c.names[1] = c.names[1], c.names[0]
+	file, err := os.OpenFile(c.names[0], os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
 		file = nil
 	}
@@ -165,9 +165,12 @@ func (c *capture) read(p []byte, offset int64) (from int64, n int, ended bool) {
 	return from, n, c.closed && n == 0
 }
 
+// appendLog is Link.AppendLog.
+type appendLog func(ctx context.Context, key string, offset int64, r io.Reader) (size int64, err error)
+
 // ship sends the log to the service until it has ended and all is sent, or ctx
 // ends. It returns why it gave up.
-func (c *capture) ship(ctx context.Context, l Link) error {
+func (c *capture) ship(ctx context.Context, send appendLog) error {
 	var read, sent int64 // by our count, and by the service's
 	for {
 		buf := chunks.Get().(*[]byte)
@@ -185,12 +188,12 @@ func (c *capture) ship(ctx context.Context, l Link) error {
 			continue
 		case sent >= shippedBytes:
 			chunks.Put(buf)
-			_, err := l.AppendLog(ctx, c.key, sent, strings.NewReader("\n[what follows is not kept: the log has reached its limit]\n"))
+			_, err := send(ctx, c.key, sent, strings.NewReader("\n[what follows is not kept: the log has reached its limit]\n"))
 			return err
 		case from > read:
 			chunk = append(fmt.Appendf(nil, "\n[%d bytes are missing: they were overwritten while the service was away]\n", from-read), chunk...)
 		}
-		size, err := l.AppendLog(ctx, c.key, sent, bytes.NewReader(chunk))
+		size, err := send(ctx, c.key, sent, bytes.NewReader(chunk))
 		chunks.Put(buf)
 		switch {
 		case errors.Is(err, link.ErrOffset) && size < sent:
@@ -236,8 +239,8 @@ func (c *capture) discard(keep bool) {
 	}
 	c.file, c.old = nil, nil
 	if !keep {
-		os.Remove(c.path)
-		os.Remove(c.path + ".1")
+		os.Remove(c.names[0])
+		os.Remove(c.names[1])
 	}
 }
 

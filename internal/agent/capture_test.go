@@ -18,7 +18,6 @@ import (
 
 // logs is the part of a link that takes logs.
 type logs struct {
-	Link
 	text  []byte
 	away  chan struct{} // while not closed, the service is away
 	fails error
@@ -57,7 +56,7 @@ func TestCaptureShips(t *testing.T) {
 		c, l := newTestCapture(t), &logs{away: make(chan struct{})}
 		close(l.away)
 		done := make(chan error, 1)
-		go func() { done <- c.ship(t.Context(), l) }()
+		go func() { done <- c.ship(t.Context(), l.AppendLog) }()
 		c.printf("one")
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -77,7 +76,7 @@ func TestCaptureOutlastsTheService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, l := newTestCapture(t), &logs{away: make(chan struct{})}
 		done := make(chan error, 1)
-		go func() { done <- c.ship(t.Context(), l) }()
+		go func() { done <- c.ship(t.Context(), l.AppendLog) }()
 		c.printf("first")
 		synctest.Wait() // the first chunk waits for the service
 		time.Sleep(time.Second)
@@ -108,7 +107,7 @@ func TestCaptureServiceForgot(t *testing.T) {
 		c, l := newTestCapture(t), &logs{away: make(chan struct{})}
 		close(l.away)
 		done := make(chan error, 1)
-		go func() { done <- c.ship(t.Context(), l) }()
+		go func() { done <- c.ship(t.Context(), l.AppendLog) }()
 		c.printf("one")
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -125,7 +124,7 @@ func TestCaptureGivesUp(t *testing.T) {
 	c, l := newTestCapture(t), &logs{away: make(chan struct{}), fails: errors.New("too large")}
 	close(l.away)
 	c.printf("one")
-	if err := c.ship(t.Context(), l); err != l.fails {
+	if err := c.ship(t.Context(), l.AppendLog); err != l.fails {
 		t.Errorf("ship ended with %v", err)
 	}
 	c.printf("two") // still no error

@@ -28,6 +28,7 @@ import (
 type service struct {
 	t        *testing.T
 	build    []byte
+	system   string // the operating system of the build
 	commands chan lift.Effect
 	events   chan lift.Event
 
@@ -36,7 +37,7 @@ type service struct {
 }
 
 func newService(t *testing.T, build []byte) *service {
-	return &service{t: t, build: build, commands: make(chan lift.Effect, 16), events: make(chan lift.Event, 1024), logs: make(map[string][]byte)}
+	return &service{t: t, build: build, system: "AMAZON_LINUX_2023", commands: make(chan lift.Effect, 16), events: make(chan lift.Event, 1024), logs: make(map[string][]byte)}
 }
 
 func (s *service) Report(_ context.Context, ev lift.Event) error {
@@ -164,7 +165,7 @@ func (s *service) instance(limits agent.Limits, entries ...lift.ServerProcess) (
 		<-done // closed by then
 	})
 	s.commands <- lift.Effect{Configure: &lift.Configure{
-		Fleet: lift.Fleet{ID: "fleet-1", Region: "us-west-2", Name: "test", OperatingSystem: "AMAZON_LINUX_2023", Runtime: lift.RuntimeConfiguration{ServerProcesses: entries}},
+		Fleet: lift.Fleet{ID: "fleet-1", Region: "us-west-2", Name: "test", OperatingSystem: s.system, Runtime: lift.RuntimeConfiguration{ServerProcesses: entries}},
 		Build: lift.Build{ID: "build-1", Region: "us-west-2"}, InstanceID: "i-1", Region: "us-west-2",
 	}}
 	return dir, done

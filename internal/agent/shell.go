@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -19,6 +20,7 @@ import (
 const (
 	mailboxEvents = 256
 	goodbyeLimit  = 5 * time.Second // for the last reports and logs to arrive
+	logsAtOnce    = 2               // are on their way to the service; each takes memory
 )
 
 // shell does what a core says. One goroutine steps the core, with events from
@@ -46,6 +48,7 @@ type shell struct {
 	background context.Context // of everything that goes on until the end
 	working    sync.WaitGroup  // stages, reports, questions
 	shipping   sync.WaitGroup  // logs on their way
+	turns      chan struct{}   // cap logsAtOnce: held by who sends a piece of a log
 
 	calls   atomic.Uint64
 	waiting sync.Map // Call -> chan Action, for those who wait for an answer
@@ -56,7 +59,7 @@ func newShell(cfg Config, l Link) (*shell, error) {
 		cfg: cfg, link: l, log: cfg.Log.With("instance", cfg.Instance), token: newToken(),
 		core: NewCore(Options{Instance: cfg.Instance, Address: cfg.Address, Shared: cfg.Shared, Pace: cfg.Pace, Limits: cfg.Limits, IDs: rand.Reader}),
 		mail: make(chan Event, mailboxEvents), gone: make(chan struct{}), end: make(chan error, 1),
-		reaper: newReaper(cfg.Start),
+		reaper: newReaper(cfg.Start), turns: make(chan struct{}, logsAtOnce),
 	}
 	var err error
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -221,10 +224,21 @@ func (s *shell) goodbye() error {
 // ship sends a log to the service while it grows.
 func (s *shell) ship(c *capture) {
 	s.shipping.Go(func() {
-		if err := c.ship(s.background, s.link); err != nil && s.background.Err() == nil {
+		if err := c.ship(s.background, s.appendLog); err != nil && s.background.Err() == nil {
 			s.log.Warn("output is not sent to the service any more", "log", c.key, "error", err)
 		}
 	})
+}
+
+// appendLog sends a piece of a log when it is its turn.
+func (s *shell) appendLog(ctx context.Context, key string, offset int64, r io.Reader) (int64, error) {
+	select {
+	case s.turns <- struct{}{}:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	defer func() { <-s.turns }()
+	return s.link.AppendLog(ctx, key, offset, r)
 }
 
 // process is the door's name for a process of ours.

@@ -20,6 +20,9 @@ import (
 	"github.com/chairlift-games/chairlift/internal/lift"
 )
 
+// tidyAfter is how long after the preparation memory is handed back.
+const tidyAfter = 5 * time.Second
+
 // listedFiles is how many names of a build its log lists.
 const listedFiles = 10_000
 
@@ -268,7 +271,8 @@ type metadata struct {
 // finish writes the metadata file.
 func (s *shell) finish() Prepared {
 	out := Prepared{Stage: lift.StageBuilding}
-	debug.FreeOSMemory() // unpacking took what running does not need
+	// Unpacking and the first launches take what running does not need.
+	time.AfterFunc(tidyAfter, debug.FreeOSMemory)
 	f, b := s.config.Fleet, s.config.Build
 	launchPath := f.LaunchPath
 	if launchPath == "" && len(f.Runtime.ServerProcesses) > 0 {
