@@ -16,6 +16,9 @@ type dialect struct {
 	// ready looks whether the database is what the store needs, before its
 	// first use.
 	ready func(*conn) error
+	// backup writes a copy of what is committed to a new file, while others
+	// read and write.
+	backup func(c *conn, path string) error
 	// explain turns a driver's error into one that says what to do and wraps
 	// one of the store's; nil stays nil.
 	explain func(error) error

@@ -106,6 +106,23 @@ func (s *Store) Update(ctx context.Context, f func(store.Tx) error) error {
 	return s.writer.update(ctx, f)
 }
 
+// Backup writes a copy of the database, as of one moment, to a file that does
+// not exist yet. Transactions go on meanwhile. The copy is a database that
+// opens like this one.
+func (s *Store) Backup(path string) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return errClosed()
+	}
+	c, err := connect(s.pool.dialect, false)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return c.dialect.backup(c, path)
+}
+
 // Close is store.Store.Close.
 func (s *Store) Close() error {
 	s.mu.Lock()

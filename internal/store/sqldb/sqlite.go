@@ -90,6 +90,7 @@ func sqliteDialect(path string) *dialect {
 		},
 		sole:      true,
 		ready:     func(c *conn) error { return readySQLite(c, path) },
+		backup:    backupSQLite,
 		explain:   func(err error) error { return explainSQLite(path, err) },
 		param:     func(int) string { return "?" }, // a numbered one is looked up by name at each use
 		begin:     "BEGIN IMMEDIATE",
@@ -115,6 +116,27 @@ func readySQLite(c *conn, path string) error {
 		err = fmt.Errorf("store: %s is a database of some other program: choose another file", path)
 	}
 	return err
+}
+
+func backupSQLite(c *conn, path string) error {
+	// SQLite would fill an empty file: so this makes one, for nobody else to
+	// read, and finds out whether there is one.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("store: backup: %w", err)
+	}
+	defer f.Close()
+	if path, err = filepath.Abs(path); err != nil { // nor a "file:" URI
+		return fmt.Errorf("store: backup: %w", err)
+	}
+	if _, err := c.exec("VACUUM INTO ?", path); err != nil {
+		os.Remove(path)
+		return fmt.Errorf("store: backup to %s: %w", path, err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("store: backup to %s: %w", path, err)
+	}
+	return nil
 }
 
 // explainSQLite wraps the store's error for a result code in what to do about it.

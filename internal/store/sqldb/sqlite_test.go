@@ -318,6 +318,63 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+func TestBackup(t *testing.T) {
+	s := openFile(t, fresh(t), sqldb.Options{Kinds: notes})
+	defer s.Close()
+	put(t, s, "first")
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { // pairs of rows, of which a copy has both or none
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			err := s.Update(context.Background(), func(tx store.Tx) error {
+				return errors.Join(
+					tx.Put("note", store.Row{ID: fmt.Sprintf("%06d/a", i), Keys: map[string]string{"tag": "pair"}}),
+					tx.Put("note", store.Row{ID: fmt.Sprintf("%06d/b", i), Keys: map[string]string{"tag": "pair"}}))
+			})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	time.Sleep(20 * time.Millisecond)
+	path := filepath.Join(t.TempDir(), "it's a copy.db")
+	if err := s.Backup(path); err != nil {
+		t.Fatal(err)
+	}
+	close(stop)
+	wg.Wait()
+	if err := s.Backup(path); !errors.Is(err, os.ErrExist) {
+		t.Errorf("backup to a file that exists: %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("copy: %v, %v", info, err)
+	}
+
+	c := openFile(t, path, sqldb.Options{Kinds: notes})
+	defer c.Close()
+	err := c.View(t.Context(), func(tx store.Tx) error {
+		_, ok, err := tx.Get("note", "first")
+		if err != nil || !ok {
+			t.Errorf("first row: %v, %v", ok, err)
+		}
+		rows, err := tx.Scan("note", "tag", "pair", store.Cursor{}, 1_000_000)
+		if len(rows) == 0 || len(rows)%2 != 0 {
+			t.Errorf("%d rows of pairs", len(rows))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, c, "goes on")
+}
+
 // TestFull fails the commit of a whole group and looks what becomes of
 // everybody in it, and of the store.
 func TestFull(t *testing.T) {

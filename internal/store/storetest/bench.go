@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chairlift-games/chairlift/internal/store"
 )
@@ -35,18 +37,27 @@ func Bench(b *testing.B, open func(b *testing.B, kinds []store.Kind) store.Store
 				b.ReportAllocs()
 				cpu := cpuTime()
 				b.ResetTimer()
+				took := make([]time.Duration, b.N)
+				start := func() {
+					i, began := int(n.Add(1)), time.Now()
+					startSession(b, s, i, byPlayer)
+					took[i-1] = time.Since(began)
+				}
 				if callers == 1 {
 					for range b.N {
-						startSession(b, s, int(n.Add(1)), byPlayer)
+						start()
 					}
 				} else {
 					b.SetParallelism(callers / runtime.GOMAXPROCS(0))
 					b.RunParallel(func(pb *testing.PB) {
 						for pb.Next() {
-							startSession(b, s, int(n.Add(1)), byPlayer)
+							start()
 						}
 					})
 				}
+				slices.Sort(took)
+				b.ReportMetric(took[b.N/2].Seconds()*1000, "p50-ms")
+				b.ReportMetric(took[b.N*99/100].Seconds()*1000, "p99-ms")
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "sessions/s")
 				b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(b.N), "cpu-µs/op")
 			})
