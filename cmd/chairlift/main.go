@@ -23,6 +23,8 @@ import (
 var version = "development"
 
 type program struct {
+	Config kong.ConfigFlag `help:"YAML file with flags: a line 'addr: 127.0.0.1:9080' stands for --addr." placeholder:"FILE"`
+
 	Serve   serveCmd   `cmd:"" help:"Run the service."`
 	Demo    demo.Cmd   `cmd:"" help:"Watch bots play on game servers that Chairlift starts: everything at once, in a temporary folder."`
 	Agent   agentCmd   `cmd:"" help:"Be the agent of one instance. Hosts start it."`
@@ -47,7 +49,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		kong.Writers(out, errOut),
 		kong.Exit(func(code int) { exit = code }),
 		kong.DefaultEnvars("CHAIRLIFT"),
-		kong.UsageOnError(),
+		kong.Configuration(readConfig),
 	)
 	if err != nil {
 		fmt.Fprintln(errOut, "chairlift:", err)
@@ -60,6 +62,9 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if err != nil {
 		fmt.Fprintf(errOut, "chairlift: %v\nRun chairlift --help for the commands, chairlift COMMAND --help for their flags.\n", err)
 		return 2
+	}
+	for _, name := range unknownVariables(parser.Model, os.Environ()) {
+		fmt.Fprintf(errOut, "chairlift: the variable %s is not known and has no effect; is it spelled right?\n", name)
 	}
 	err = parsed.Run(&cli.World{Ctx: ctx, Out: out, Err: errOut, Getenv: os.Getenv})
 	if err == nil {
