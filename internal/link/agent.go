@@ -150,9 +150,6 @@ func (a *Agent) connect(ctx context.Context) error {
 	a.core.Close()
 	a.up = false
 	a.mu.Unlock()
-	if websocket.CloseStatus(err) == codeGone {
-		return fmt.Errorf("%w: %w", ErrGone, err)
-	}
 	return err
 }
 

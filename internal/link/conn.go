@@ -152,7 +152,7 @@ func (c *conn) handle(late *time.Timer) (websocket.StatusCode, error) {
 	late.Stop()
 	last, pending, err := svc.Resume(c.ctx, c.id)
 	if err != nil {
-		return failure(fmt.Errorf("resume: %w", err))
+		return websocket.StatusTryAgainLater, fmt.Errorf("resume: %w", err)
 	}
 	c.mu.Lock()
 	c.core.Resume(last, pending)
@@ -175,7 +175,7 @@ func (c *conn) handle(late *time.Timer) (websocket.StatusCode, error) {
 		}
 		ack, err := svc.Handle(c.ctx, c.id, b)
 		if err != nil {
-			return failure(fmt.Errorf("handle: %w", err))
+			return websocket.StatusTryAgainLater, fmt.Errorf("handle: %w", err)
 		}
 		c.mu.Lock()
 		unanswered, err := c.core.Handled(ack)
@@ -199,14 +199,6 @@ func (c *conn) greeted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.core.Greeted()
-}
-
-// failure picks the close code for an error of the service.
-func failure(err error) (websocket.StatusCode, error) {
-	if le, ok := errors.AsType[*lift.Error](err); ok && le.Kind == lift.NotFound {
-		return codeGone, err
-	}
-	return websocket.StatusTryAgainLater, err
 }
 
 // write sends what there is to say until the connection ends.

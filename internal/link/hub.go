@@ -16,13 +16,12 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Close codes of ours. An agent whose connection ends with any but codeGone
-// connects again.
+// Close codes of ours. After each the agent connects again; that its instance
+// is gone it learns from the answer to that.
 const (
 	codeReplaced websocket.StatusCode = 4000 // the same agent has a newer connection
 	codeVersion  websocket.StatusCode = 4001 // no common version
 	codeProtocol websocket.StatusCode = 4002 // the other end is at fault
-	codeGone     websocket.StatusCode = 4410 // the instance is gone for good
 )
 
 // HubOptions say what a hub needs; only Service is required.

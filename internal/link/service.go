@@ -23,10 +23,10 @@ type Service interface {
 	Resume(ctx context.Context, id lift.InstanceID) (lastEvent uint64, pending []lift.Effect, err error)
 
 	// Handle does one batch in one transaction: all of it or, with an error,
-	// nothing. After an error the connection is closed and the agent sends the
-	// batch again, so an event that makes no sense must be counted as handled
-	// and not be an error, else it comes back for ever. So must an event with
-	// no member set: a newer agent sent it.
+	// nothing. After an error of any kind the connection is closed and the agent
+	// sends the batch again, so an event that makes no sense must be counted as
+	// handled and not be an error, else it comes back for ever. So must an event
+	// with no member set: a newer agent sent it.
 	Handle(ctx context.Context, id lift.InstanceID, b Batch) (Ack, error)
 
 	// Build opens the archive of the instance's build.
@@ -58,9 +58,9 @@ type Ack struct {
 	// UpTo is the last event handled, now and ever; at least the last of the
 	// batch.
 	UpTo uint64
-	// Replies holds the reply to each event of the batch that wants one, made
-	// in this transaction or stored by an earlier one. Others may be among
-	// them: the agent ignores what it had already.
+	// Replies holds the reply to each event of the batch that wants one and is
+	// beyond Read, made in this transaction or stored by an earlier one. Others
+	// may be among them: the agent ignores what it had already.
 	Replies []NumberedReply
 }
 

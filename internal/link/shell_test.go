@@ -259,22 +259,24 @@ func TestReplacedConnectionIsClosed(t *testing.T) {
 }
 
 func TestGoneEndsTheAgent(t *testing.T) {
-	for _, method := range []string{"Authenticate", "Resume", "Handle"} {
-		t.Run(method, func(t *testing.T) {
-			bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
-				a, stop := n.run("i-1")
-				a.Ask(t.Context(), accept("p"))
-				svc.set(only(method, 1000, lift.Errorf(lift.NotFound, "instance i-1 was replaced")))
-				hub.Kick("i-1")
-				if _, err := a.Ask(t.Context(), accept("p")); !errors.Is(err, ErrGone) {
-					t.Errorf("got %v", err)
-				}
-				if err := stop(); !errors.Is(err, ErrGone) {
-					t.Errorf("Run returned %v", err)
-				}
-			})
-		})
-	}
+	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		a, stop := n.run("i-1")
+		a.Ask(t.Context(), accept("p"))
+		// That something is not found in a transaction does not end an agent.
+		gone := lift.Errorf(lift.NotFound, "fleet-1 was deleted")
+		svc.set(only("Handle", 3, gone))
+		if r, err := a.Ask(t.Context(), accept("p")); err != nil || r.Message != "reply 2" {
+			t.Errorf("got %q, %v", r.Message, err)
+		}
+		svc.set(only("Authenticate", 1, gone))
+		hub.Kick("i-1")
+		if _, err := a.Ask(t.Context(), accept("p")); !errors.Is(err, ErrGone) || !strings.Contains(err.Error(), "fleet-1 was deleted") {
+			t.Errorf("got %v", err)
+		}
+		if err := stop(); !errors.Is(err, ErrGone) {
+			t.Errorf("Run returned %v", err)
+		}
+	})
 }
 
 func TestWrongTokenIsTriedAgain(t *testing.T) {
