@@ -20,7 +20,7 @@ type ports struct {
 	taken   map[int]lift.ProcessID
 }
 
-// lowest is the lowest port handed out of a permission that covers less.
+// lowestPort is the lowest port handed out of a permission that covers less.
 const lowestPort = 1024
 
 // fill puts a free port into parameters and keeps it for the process.
