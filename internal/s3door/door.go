@@ -108,7 +108,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f := faultOf(err)
 	level := slog.LevelDebug
-	if f.Status >= 500 {
+	if f.Status == http.StatusInternalServerError {
 		level = slog.LevelError
 	}
 	// The query is left out: that of a presigned request is a secret.

@@ -58,7 +58,10 @@ type Options struct {
 	Env []string
 	Log *slog.Logger // nil logs nothing
 
-	plain bool // tests: do without namespaces
+	// For tests: to do without namespaces, and with which program for
+	// address translation.
+	plain    bool
+	outwards string
 }
 
 // Host is the host. Its methods may be called at once.

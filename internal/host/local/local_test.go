@@ -15,8 +15,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 4 && os.Args[1] == "service" {
+	switch {
+	case len(os.Args) == 4 && os.Args[1] == "service":
 		service(os.Args[2], os.Args[3])
+	case len(os.Args) == 1 || strings.HasPrefix(os.Args[1], "-test."):
+		enterOwnNetwork()
 	}
 	hosttest.Main(m)
 }

@@ -121,7 +121,8 @@ func (h *Host) probeIsolated() error {
 	if h.limits, why = newLimiter(h.tag); why != "" {
 		h.missing = append(h.missing, why)
 	}
-	if why := h.network.probeOutwards(); why != "" {
+	if h.network.outwards = h.Options.outwards; h.network.outwards != "" {
+	} else if why := h.network.probeOutwards(); why != "" {
 		h.missing = append(h.missing, why)
 	}
 	if h.resolv, why = resolvConf("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"); why != "" {

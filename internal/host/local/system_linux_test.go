@@ -2,6 +2,7 @@ package local
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,11 +18,39 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 
 	"github.com/chairlift-games/chairlift/internal/host"
 	"github.com/chairlift-games/chairlift/internal/host/hosttest"
 	"github.com/chairlift-games/chairlift/internal/lift"
 )
+
+// enterOwnNetwork runs the tests, where they have the rights, in a network
+// namespace: bridges and forwarding rules never touch the machine's own.
+func enterOwnNetwork() {
+	const inside = "CHAIRLIFT_TEST_OWN_NETWORK"
+	if !privileged() {
+		return
+	}
+	if os.Getenv(inside) == "" {
+		cmd := exec.Command(os.Args[0], os.Args[1:]...)
+		cmd.Env = append(os.Environ(), inside+"=1")
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+		err := cmd.Run()
+		if cmd.ProcessState == nil {
+			panic(err)
+		}
+		os.Exit(cmd.ProcessState.ExitCode())
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err == nil {
+		err = netlink.LinkSetUp(lo)
+	}
+	if err != nil {
+		panic(err)
+	}
+}
 
 func needIsolation(t *testing.T) {
 	t.Helper()
@@ -301,6 +331,132 @@ func TestKilledService(t *testing.T) {
 		}
 		h.Close()
 	}
+}
+
+// Instances reach networks beyond the machine under the machine's address,
+// with either program.
+func TestOutwards(t *testing.T) {
+	needIsolation(t)
+	outside := beyond(t, "198.51.100.1/24", "198.51.100.2/24")
+	tried := 0
+	for _, program := range []string{"iptables", "nft"} {
+		path, err := exec.LookPath(program)
+		if err != nil {
+			continue
+		}
+		tried++
+		t.Run(program, func(t *testing.T) {
+			o := options(t, Isolated)
+			o.outwards = path
+			h, err := New(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
+			board := hosttest.NewSwitchboard(t)
+			if err := h.Start(t.Context(), board.Spec("i-1")); err != nil {
+				t.Fatal(err)
+			}
+			if got := board.Wait("i-1", "agent").Ask("dial 198.51.100.2:80"); got != "198.51.100.1" {
+				t.Errorf("seen from outside the instance is %q, want the machine's address", got)
+			}
+			if err := h.Stop(t.Context(), "i-1"); err != nil {
+				t.Fatal(err)
+			}
+			expectClean(t, h)
+			for _, list := range [][]string{{"iptables", "-S"}, {"iptables", "-t", "nat", "-S"}, {"nft", "list", "tables"}} {
+				if out, err := exec.Command(list[0], list[1:]...).Output(); err == nil && strings.Contains(string(out), h.network.bridge) {
+					t.Errorf("%v: rules are left:\n%s", list, out)
+				}
+			}
+		})
+	}
+	const how = "neither iptables nor nft is installed: install nftables"
+	if tried == 0 && os.Getenv("CHAIRLIFT_TEST_ALL") == "1" {
+		t.Fatal(how)
+	} else if tried == 0 {
+		t.Skip(how)
+	}
+	outside.Close()
+}
+
+// beyond makes a network with one machine in it, which tells everybody who
+// connects to its port 80 which address that comes from.
+func beyond(t *testing.T, ours, theirs string) net.Listener {
+	t.Helper()
+	type made struct {
+		ns  netns.NsHandle
+		l   net.Listener
+		err error
+	}
+	result, linked := make(chan made), make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends in the other network
+		ns, err := netns.New()
+		result <- made{ns: ns, err: err}
+		if err != nil || <-linked != nil {
+			return
+		}
+		l, err := net.Listen("tcp", ":80")
+		result <- made{l: l, err: err}
+	}()
+	m := <-result
+	if m.err != nil {
+		t.Fatal(m.err)
+	}
+	defer m.ns.Close()
+	err := func() error {
+		if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs("beyond"), PeerName: "eth0", PeerNamespace: netlink.NsFd(m.ns)}); err != nil {
+			return err
+		}
+		inside, err := netlink.NewHandleAt(m.ns)
+		if err != nil {
+			return err
+		}
+		defer inside.Close()
+		here, err := netlink.NewHandle()
+		if err != nil {
+			return err
+		}
+		defer here.Close()
+		for _, end := range []struct {
+			h          *netlink.Handle
+			name, addr string
+		}{{here, "beyond", ours}, {inside, "eth0", theirs}} {
+			link, err := end.h.LinkByName(end.name)
+			if err != nil {
+				return err
+			}
+			addr, err := netlink.ParseAddr(end.addr)
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(end.h.AddrAdd(link, addr), end.h.LinkSetUp(link)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}()
+	linked <- err
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { removeLink("beyond") })
+	if m = <-result; m.err != nil {
+		t.Fatal(m.err)
+	}
+	go func() {
+		for {
+			conn, err := m.l.Accept()
+			if err != nil {
+				return
+			}
+			from, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+			io.WriteString(conn, from)
+			conn.Close()
+		}
+	}()
+	return m.l
 }
 
 func TestChoose(t *testing.T) {
