@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chairlift-games/chairlift/api"
+	"github.com/chairlift-games/chairlift/internal/auth"
 	"github.com/chairlift-games/chairlift/internal/lift"
 )
 
@@ -201,6 +202,17 @@ func TestReadLogs(t *testing.T) {
 	if got := next(gs, 1); got != "p2:x" {
 		t.Errorf("a game session: %q", got)
 	}
+
+	// A link to the log of a game session.
+	_, err = w.GetGameSessionLogUrl(w.ctx, &api.GetGameSessionLogUrlInput{GameSessionId: gs})
+	refused(t, err, lift.NotFound, "no logs")
+	w.Service.o.LogURL = func(_ auth.Caller, log string) string { return "https://logs/" + log }
+	if url := *must(w.GetGameSessionLogUrl(w.ctx, &api.GetGameSessionLogUrlInput{GameSessionId: gs}))(t).PreSignedUrl; url != "https://logs/"+p2 {
+		t.Errorf("the log is at %s", url)
+	}
+	delete(logs, p2)
+	_, err = w.GetGameSessionLogUrl(w.ctx, &api.GetGameSessionLogUrlInput{GameSessionId: gs})
+	refused(t, err, lift.NotFound, "wrote nothing")
 
 	// Long lines come in pieces, and nothing is lost or repeated.
 	long := strings.Repeat("é", 100_000)

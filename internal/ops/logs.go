@@ -75,6 +75,28 @@ func (s *Service) ReadLogs(ctx context.Context, in *api.ReadLogsInput) (*api.Rea
 	return out, nil
 }
 
+// GetGameSessionLogUrl makes a link to what the session's server process wrote,
+// also while it writes. (Files that a server names in ProcessReady are not
+// collected yet.)
+func (s *Service) GetGameSessionLogUrl(ctx context.Context, in *api.GetGameSessionLogUrlInput) (*api.GetGameSessionLogUrlOutput, error) {
+	c := s.caller(ctx)
+	gs, err := read(ctx, s, func(tx store.Tx) (*lift.GameSession, error) { return c.session(tx, in.GameSessionId) })
+	if err != nil {
+		return nil, err
+	}
+	log := string(gs.InstanceID) + "/" + string(gs.ProcessID)
+	if s.o.Logs != nil && s.o.LogURL != nil {
+		n, err := s.o.Logs.ReadAt(ctx, log, make([]byte, 1), 0)
+		if n > 0 {
+			return &api.GetGameSessionLogUrlOutput{PreSignedUrl: opt(s.o.LogURL(c.Caller, log))}, nil
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+	}
+	return nil, lift.Errorf(lift.NotFound, "there are no logs of game session %s (yet): its server wrote nothing", gs.ID)
+}
+
 // readLog returns up to limit lines of a log from off on, and where the rest
 // begins. A last line without an end is left for later while more may come.
 func (s *Service) readLog(ctx context.Context, name string, off int64, limit int) ([]api.LogLine, int64, error) {

@@ -24,7 +24,7 @@ import (
 // test plays every agent.
 type world struct {
 	*Service
-	t     *testing.T
+	t     testing.TB
 	ctx   context.Context // of a caller in us-west-2
 	files *blob.Dir
 
@@ -35,7 +35,7 @@ type world struct {
 	seq map[lift.InstanceID]uint64
 }
 
-func newWorld(t *testing.T, rules ...Rules) *world {
+func newWorld(t testing.TB, rules ...Rules) *world {
 	t.Helper()
 	db, err := memdb.New(store.Kinds()...)
 	if err != nil {
@@ -120,8 +120,8 @@ func (w *world) tell(from lift.InstanceID, events ...lift.Event) lift.Reply {
 }
 
 // must returns the answer of an operation that has to succeed.
-func must[T any](out T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
+func must[T any](out T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -146,7 +146,7 @@ func refused(t *testing.T, err error, kind lift.Kind, words ...string) {
 }
 
 // archiveOf makes a zip of one executable.
-func archiveOf(t *testing.T) []byte {
+func archiveOf(t testing.TB) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
