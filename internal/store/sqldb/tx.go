@@ -213,9 +213,6 @@ func (t *tx) apply(verify bool) error {
 			var d *doc
 			if ch := tt.pending[id]; ch != nil {
 				d = ch.now
-				if d == nil {
-					tt.seen[id] = nil // known to be absent
-				}
 			} else if verify {
 				var err error
 				if d, err = tt.image.get(id); err != nil {
