@@ -19,7 +19,8 @@ const (
 	connectLimit   = 10 * time.Second // for Games.Connect
 	callLimit      = 2 * time.Minute  // for Games.Call: C++ repeats a request six times, 20 s each
 	writeLimit     = 10 * time.Second // for one frame
-	confirmLimit   = 10 * time.Second // for the pong after a push
+	confirmDelay   = 250 * time.Millisecond
+	confirmLimit   = 10 * time.Second // for the pong
 	closeLimit     = 5 * time.Second  // for what is in progress when the door closes; twice
 	maxFrameBytes  = 1 << 20          // of a request
 	maxOutboxItems = 2048             // frames waiting in one socket
@@ -74,7 +75,8 @@ func NewDoor(games Games, o Options) *Door {
 // Push tells a process something. Pushes go out in the order given, to the
 // newest socket; while the process has none they wait for one. A push whose
 // socket broke before the client confirmed that it was read goes to the next,
-// to three in all. So a push is very rarely heard twice, and lost only with its
+// to three in all; a RefreshConnection does not, because it was followed or has
+// become needless. So a push is very rarely heard twice, and lost only with its
 // process. A process that has ended hears nothing.
 func (d *Door) Push(p Process, push Push) { d.step(Pushed{p, push}) }
 

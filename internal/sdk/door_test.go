@@ -381,6 +381,34 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	})
 }
 
+// C++ is slowed down by a ping right behind an answer (see wire.confirm).
+func TestPingsComeLaterAndTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, pipe := pipeHost(t)
+		var pings []time.Time
+		ws, _, err := websocket.Dial(t.Context(), "ws://pipe/?"+query("i"), &websocket.DialOptions{
+			HTTPClient:     pipe.Client(),
+			OnPingReceived: func(context.Context, []byte) bool { pings = append(pings, time.Now()); return true },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ws.CloseNow()
+		c := &client{t, ws}
+		start := time.Now()
+		for i := range 10 {
+			c.call(fmt.Sprint(i), "HeartbeatServerProcess", "")
+			time.Sleep(10 * time.Millisecond)
+		}
+		limited, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		ws.Read(limited) // nothing more comes
+		if len(pings) != 1 || pings[0].Sub(start) != 250*time.Millisecond {
+			t.Errorf("pings at %v, want one after 250ms", pings)
+		}
+	})
+}
+
 func TestClosingSaysComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		games := sdktest.New(t, sdk.Options{})

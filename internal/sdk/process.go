@@ -245,9 +245,12 @@ func (c *Core) requeue(p *process, lost func(*parcel) bool) {
 		if !lost(x) {
 			return false
 		}
-		if x.tries < maxPushTries {
+		_, refresh := x.push.(RefreshConnection)
+		switch {
+		case refresh: // the client followed it, or reconnects anyhow
+		case x.tries < maxPushTries:
 			again = append(again, x)
-		} else {
+		default:
 			c.do(Note{Process: p.name, Text: "gave up a push that no socket confirmed: " + x.push.push()})
 		}
 		return true

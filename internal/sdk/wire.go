@@ -3,6 +3,7 @@ package sdk
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -138,13 +139,22 @@ func (w *wire) writeFrame(ctx context.Context, conn *websocket.Conn, frame []byt
 }
 
 // confirm learns which frames the client's socket has read: its pong to a ping
-// comes behind them. There is one ping on its way at most.
+// comes behind them. It asks a little later, about all that was written by then.
+// A pong at once would slow down the C++ SDK: it sends small packets only when
+// the one before is acknowledged, so its next call would wait for that, 40 ms.
 func (w *wire) confirm(ctx context.Context, conn *websocket.Conn, written chan uint64) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case number := <-written:
+			if !pause(ctx, confirmDelay) {
+				return
+			}
+			select {
+			case number = <-written:
+			default:
+			}
 			limited, cancel := context.WithTimeout(ctx, confirmLimit)
 			err := conn.Ping(limited)
 			cancel()
@@ -153,5 +163,17 @@ func (w *wire) confirm(ctx context.Context, conn *websocket.Conn, written chan u
 			}
 			w.door.step(Confirmed{Socket: w.id, Number: number, OK: err == nil})
 		}
+	}
+}
+
+// pause waits; false if ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
