@@ -52,6 +52,7 @@ type Engine struct {
 	log   *slog.Logger
 	wake  chan struct{}
 	watch watch
+	due   dueTimes
 
 	mu      sync.Mutex
 	freed   map[lift.FleetID]int // processes that became idle since the last turn
@@ -110,8 +111,10 @@ func (e *Engine) Update(ctx context.Context, f func(*Tx) error) error {
 		e.opts.Sender.Send(done.effects)
 	}
 	e.note(done.freed)
-	if done.due {
-		e.Wake()
+	for kind, at := range done.dueRows {
+		if e.due.lower(kind, at) {
+			e.Wake()
+		}
 	}
 	return nil
 }

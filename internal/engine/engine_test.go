@@ -315,7 +315,6 @@ func (w *world) place(id string, players ...string) {
 		for _, pl := range players {
 			p.Players = append(p.Players, lift.DesiredPlayer{PlayerID: pl})
 		}
-		tx.Due()
 		return store.Placements.Put(tx, &p)
 	})
 }

@@ -175,9 +175,6 @@ func (tx *Tx) applyInstance(inst *lift.Instance, ev lift.Event) error {
 
 // progress saves what a decider of the fleet room answered.
 func (tx *Tx) progress(p fleet.Progress) error {
-	if !p.Fleet.LookAt.IsZero() && !p.Fleet.LookAt.After(tx.Now) {
-		tx.Due()
-	}
 	if err := store.Fleets.Put(tx, &p.Fleet); err != nil {
 		return err
 	}

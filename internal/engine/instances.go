@@ -35,7 +35,6 @@ func (tx *Tx) fleetDue(f *lift.Fleet) error {
 		}
 		if f.Status == lift.FleetTerminated {
 			f.TerminatedAt, f.LookAt = tx.Now, tx.Now
-			tx.Due()
 		}
 		if err := tx.Log(f, notices...); err != nil {
 			return err
@@ -92,7 +91,6 @@ func (tx *Tx) forget(f *lift.Fleet) error {
 	}
 	switch {
 	case len(ss) == forgetBatch:
-		tx.Due()
 	case tx.Now.Before(f.TerminatedAt.Add(store.KeepFleets)):
 		f.LookAt = time.Time{}
 	default:
@@ -219,7 +217,6 @@ func (tx *Tx) gone(f *lift.Fleet, i *lift.Instance, why string) error {
 		return err
 	}
 	f.LookAt = tx.Now
-	tx.Due()
 	if err := store.Fleets.Put(tx, f); err != nil {
 		return err
 	}

@@ -129,7 +129,6 @@ func (tx *Tx) sessionMoved(was lift.GameSessionStatus, st *session.State) error 
 		next = placement.Fulfilled(tx.Now, *p, *s, players)
 	default:
 		next = placement.Lost(tx.Now, *p, s.ProcessID)
-		tx.Due()
 	}
 	return store.Placements.Put(tx, &next)
 }

@@ -21,24 +21,23 @@ const (
 // due is a kind of row with what happens when its time comes.
 type due struct {
 	kind string
-	// handle decides up to limit due rows in the transaction and says how many
-	// there were.
-	handle func(tx *Tx, limit int) (int, error)
+	// handle decides up to limit due rows in the transaction.
+	handle func(tx *Tx, limit int) error
 }
 
 // claiming makes a due entry of a table.
 func claiming[T any](t *store.Table[T], f func(*Tx, *T) error) due {
-	return due{t.Kind.Name, func(tx *Tx, limit int) (int, error) {
+	return due{t.Kind.Name, func(tx *Tx, limit int) error {
 		rows, err := t.Claim(tx, tx.e.opts.Owner, tx.Now, tx.Now.Add(turnHold), limit)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		for _, r := range rows {
 			if err := f(tx, r); err != nil {
-				return 0, err
+				return err
 			}
 		}
-		return len(rows), nil
+		return nil
 	}}
 }
 
@@ -69,42 +68,15 @@ func (e *Engine) Turn(ctx context.Context, now time.Time) (time.Time, error) {
 	if err := e.placeFreed(ctx); err != nil {
 		return next, err
 	}
+	if err := e.refresh(ctx, now); err != nil {
+		return next, err
+	}
 	for _, d := range agenda {
-		for {
-			n := 0
-			some, err := e.anyDue(ctx, d.kind, e.Now(), &next)
-			if err == nil && some {
-				err = e.Update(ctx, func(tx *Tx) (err error) {
-					n, err = d.handle(tx, turnBatch)
-					return err
-				})
-			}
-			if err != nil {
-				return next, fmt.Errorf("due %ss: %w", d.kind, err)
-			}
-			if n < turnBatch {
-				break
-			}
+		if err := e.settle(ctx, d); err != nil {
+			return next, fmt.Errorf("due %ss: %w", d.kind, err)
 		}
 	}
-	return next, nil
-}
-
-// anyDue spares a transaction when nothing of a kind is due. It brings next
-// forward to when something will be.
-func (e *Engine) anyDue(ctx context.Context, kind string, now time.Time, next *time.Time) (bool, error) {
-	some := false
-	err := e.View(ctx, func(tx store.Tx) error {
-		at, ok, err := tx.NextDue(kind)
-		if err != nil || !ok {
-			return err
-		}
-		if some = !at.After(now); !some && at.Before(*next) {
-			*next = at
-		}
-		return nil
-	})
-	return some, err
+	return e.due.earliest(next), nil
 }
 
 // Run sends what was left unsent, then turns until ctx ends: when something is
@@ -128,9 +100,10 @@ func (e *Engine) Run(ctx context.Context) error {
 		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
 			return nil
 		case err != nil:
-			e.log.Error("turn failed", "err", err)
+			e.log.Error("turn failed; it is tried again", "err", err)
 			next = now.Add(errorWait)
 		}
+		e.due.planned(next)
 		timer.Reset(max(next.Sub(e.Now()), 0))
 	}
 }

@@ -19,7 +19,7 @@ type Tx struct {
 	e       *Engine
 	effects []lift.Effect
 	freed   []lift.FleetID
-	due     bool // something became due: the turn loop should look
+	dueRows map[string]time.Time // the earliest due time written, by kind
 	slots   map[lift.FleetID]*slots
 	queues  map[string]*lift.Queue
 	fleets  map[lift.FleetID]*lift.Fleet
@@ -28,8 +28,18 @@ type Tx struct {
 // NewID returns a time-ordered UUID.
 func (tx *Tx) NewID() string { return lift.UUID(tx.Now, tx.e.opts.IDs) }
 
-// Due tells that the transaction wrote a row that is due at once.
-func (tx *Tx) Due() { tx.due = true }
+// Put notes when the row is due on its way into the store.
+func (tx *Tx) Put(kind string, r store.Row) error {
+	if !r.Due.IsZero() {
+		if at, ok := tx.dueRows[kind]; !ok || r.Due.Before(at) {
+			if tx.dueRows == nil {
+				tx.dueRows = map[string]time.Time{}
+			}
+			tx.dueRows[kind] = r.Due
+		}
+	}
+	return tx.Tx.Put(kind, r)
+}
 
 // hostRetry is how soon the host is asked again if it did not answer.
 const hostRetry = 30 * time.Second

@@ -34,7 +34,6 @@ func (s *Service) UpdateFleetCapacity(ctx context.Context, in *api.UpdateFleetCa
 		}
 		if f.Capacity != was {
 			f.LookAt = tx.Now
-			tx.Due()
 			message := fmt.Sprintf("capacity changed by request: desired %d, minimum %d, maximum %d (was %d, %d, %d)",
 				f.Capacity.Desired, f.Capacity.Min, f.Capacity.Max, was.Desired, was.Min, was.Max)
 			if err := tx.Log(f, lift.Notice{Code: lift.FleetScaling, Message: message}); err != nil {

@@ -58,7 +58,6 @@ func (s *Service) CreateFleet(ctx context.Context, in *api.CreateFleetInput) (*a
 		if err := store.Builds.Put(tx, b); err != nil {
 			return nil, err
 		}
-		tx.Due()
 		return &api.CreateFleetOutput{
 			FleetAttributes: s.fleetShape(f),
 			LocationStates:  []api.LocationState{{Location: opt(f.Region), Status: opt(f.Status)}},
@@ -160,7 +159,6 @@ func (s *Service) DeleteFleet(ctx context.Context, in *api.DeleteFleetInput) (*a
 		if err := store.Fleets.Put(tx, f); err != nil {
 			return nil, err
 		}
-		tx.Due()
 		return &api.DeleteFleetOutput{}, tx.Log(f, lift.Notice{Code: lift.FleetDeleted, Message: fmt.Sprintf("fleet %s is being deleted", f.ID)})
 	})
 }

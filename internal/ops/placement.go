@@ -54,7 +54,6 @@ func (s *Service) StartGameSessionPlacement(ctx context.Context, in *api.StartGa
 		p.Region, p.Account, p.Queue, p.Request = c.Region, c.Account, q.Name, mark
 		p.StartedAt, p.TryAt = tx.Now, tx.Now
 		p.Deadline = tx.Now.Add(time.Duration(q.TimeoutSeconds) * time.Second)
-		tx.Due()
 		return &api.StartGameSessionPlacementOutput{GameSessionPlacement: placementShape(p)}, store.Placements.Put(tx, p)
 	})
 }

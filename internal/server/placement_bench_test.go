@@ -156,7 +156,6 @@ func (w *benchWorld) burst(callers int) {
 		wg.Go(func() {
 			for n := range next {
 				w.update(func(tx *engine.Tx) error {
-					tx.Due()
 					return store.Placements.Put(tx, &lift.Placement{
 						ID: lift.PlacementID(fmt.Sprintf("placement-%07d", n)), Region: "us-west-2", Queue: "q", Status: lift.PlacementPending,
 						MaxPlayers: 4, StartedAt: tx.Now, Deadline: tx.Now.Add(10 * time.Minute), TryAt: tx.Now,
