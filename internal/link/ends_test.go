@@ -194,6 +194,30 @@ func TestWelcome(t *testing.T) {
 	}
 }
 
+// TestResumeSendsWhatIsMissing: beyond the last event handled everything, and
+// up to it only the question whose reply is not there.
+func TestResumeSendsWhatIsMissing(t *testing.T) {
+	a := met(t)
+	for _, ev := range []lift.Event{exited("1"), accept("2"), accept("3"), exited("4"), exited("5")} {
+		a.Report(ev)
+	}
+	next(t, a, noon)
+	a.Receive(noon, []byte(`{"ack":{"upTo":2,"replies":[{"seq":2,"reply":{"Status":200}}]}}`))
+	a.Report(exited("6"))
+	welcomed(t, a, `{"welcome":{"version":1,"lastEvent":4}}`)
+	f, err := decode([]byte(next(t, a, noon)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []uint64
+	for _, n := range f.Events {
+		got = append(got, n.Seq)
+	}
+	if diff := cmp.Diff([]uint64{3, 5, 6}, got); diff != "" || f.Read != 2 {
+		t.Errorf("read %d, sent (-want +got):\n%s", f.Read, diff)
+	}
+}
+
 func TestProtocolErrors(t *testing.T) {
 	for _, tt := range []string{
 		`{`, `[]`, `{"events":{}}`,
