@@ -43,8 +43,6 @@ func (c *cache) put(r ref, d *doc) {
 	c.young[r] = d
 	if c.size += d.size(); c.size > c.limit/2 {
 		c.old, c.young, c.size = c.young, map[ref]*doc{}, 0
-	} else {
-		delete(c.old, r)
 	}
 }
 

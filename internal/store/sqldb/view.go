@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/store"
@@ -78,44 +79,44 @@ func (v *view) refuse(what, kind string) error {
 	return fmt.Errorf("store: %s %s: %w, use Update", what, kind, store.ErrView)
 }
 
-// A pool holds the connections that views read on, opened when first needed.
+// A pool holds the connections that views read on. It opens one when no other
+// is free, and prefers the one used last, so that there are as many as views
+// really read at a time.
 type pool struct {
 	dialect *dialect
-	slots   chan *conn // nil is one that is not open
+	slots   chan struct{} // one for each connection in use
+
+	mu   sync.Mutex
+	idle []*conn // the one used last at the end
 }
 
 func newPool(d *dialect, size int) *pool {
-	p := &pool{dialect: d, slots: make(chan *conn, size)}
-	for range size {
-		p.slots <- nil
-	}
-	return p
+	return &pool{dialect: d, slots: make(chan struct{}, size)}
 }
 
 // with calls f with a connection on which a snapshot is being read.
 func (p *pool) with(ctx context.Context, f func(*conn) error) error {
-	var c *conn
 	select {
-	case c = <-p.slots:
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	sound := false
-	defer func() { // also when f panics
-		if c != nil {
-			if _, err := c.exec("ROLLBACK"); err != nil || !sound {
-				c.close()
-				c = nil
-			}
-		}
-		p.slots <- c
-	}()
+	c := p.take()
 	if c == nil {
 		var err error
 		if c, err = connect(p.dialect, true); err != nil {
 			return err
 		}
 	}
+	sound := false
+	defer func() { // also when f panics
+		if _, err := c.exec("ROLLBACK"); err != nil || !sound {
+			c.close()
+			return
+		}
+		p.put(c)
+	}()
 	if _, err := c.exec(p.dialect.beginView); err != nil {
 		return err
 	}
@@ -124,11 +125,26 @@ func (p *pool) with(ctx context.Context, f func(*conn) error) error {
 	return err
 }
 
+func (p *pool) take() (c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.idle); n > 0 {
+		c, p.idle = p.idle[n-1], p.idle[:n-1]
+	}
+	return c
+}
+
+func (p *pool) put(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = append(p.idle, c)
+}
+
 // close closes all connections. Nobody may be using one.
 func (p *pool) close() (err error) {
-	for range cap(p.slots) {
-		if c := <-p.slots; c != nil {
-			err = c.close()
+	for c := p.take(); c != nil; c = p.take() {
+		if e := c.close(); e != nil {
+			err = e
 		}
 	}
 	return err

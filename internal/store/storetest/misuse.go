@@ -3,9 +3,6 @@ package storetest
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,27 +87,6 @@ func testRefused(t *testing.T, open Open) {
 			}
 		}
 	})
-	for what, kinds := range map[string][]store.Kind{
-		"kind twice":           {{Name: "a"}, {Name: "a"}},
-		"kind in another case": {{Name: "a"}, {Name: "A"}},
-		"kind without a name":  {{}},
-		"kind with a space":    {{Name: "a b"}},
-		"kind with a quote":    {{Name: "a\"b"}},
-		"index twice":          {{Name: "a", Indexes: []string{"x", "x"}}},
-		"index without a name": {{Name: "a", Indexes: []string{""}}},
-		"too many indexes":     {{Name: "a", Indexes: slices.Collect(maps.Keys(manyNames(store.MaxIndexes + 1)))}},
-	} {
-		_, err := store.NewSchema(kinds)
-		refused(what, err)
-	}
-}
-
-func manyNames(n int) map[string]bool {
-	m := map[string]bool{}
-	for i := range n {
-		m[fmt.Sprintf("x%d", i)] = true
-	}
-	return m
 }
 
 func testClose(t *testing.T, open Open) {
