@@ -515,3 +515,23 @@ func getFleet(w *world, id lift.FleetID) (f *lift.Fleet, ok bool, err error) {
 	err = w.View(context.Background(), func(tx store.Tx) (err error) { f, ok, err = store.Fleets.Get(tx, string(id)); return err })
 	return f, ok, err
 }
+
+// TestEventsThatMakeNoSenseAreNotRepeated: an error would make the agent send
+// them again for ever.
+func TestEventsThatMakeNoSenseAreNotRepeated(t *testing.T) {
+	w := newWorld(t)
+	f, i := w.fleet(nil, 1)
+	before := find(w, store.Fleets, string(f))
+	for _, ev := range []lift.Event{
+		{},
+		{ProcessReady: &lift.ProcessReady{ProcessID: "unknown", Port: 1}},
+		{ProcessHealth: &lift.ProcessHealth{}},
+		{ActivateSession: &lift.ActivateSession{ProcessID: "p0", SessionID: "none"}},
+		{DescribePlayers: &lift.DescribePlayers{ProcessID: "p0"}},
+	} {
+		w.tell(i, ev)
+	}
+	if diff := cmp.Diff(before, find(w, store.Fleets, string(f))); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -104,15 +104,24 @@ func (e *Engine) Resume(ctx context.Context, id lift.InstanceID) (uint64, []lift
 }
 
 // apply changes what one event changes. An event that makes no sense is
-// answered with the reason, if somebody waits, and logged; it is never
-// repeated.
+// logged, and answered with the reason if somebody waits; it changes nothing and
+// is never repeated.
 func (tx *Tx) apply(from lift.InstanceID, ev lift.Event) (lift.Reply, error) {
+	reply, err := tx.applyEvent(from, ev)
+	if le, ok := errors.AsType[*lift.Error](err); ok {
+		tx.e.log.Info("event refused", "instance", from, "process", processOf(ev), "reason", le.Msg)
+		return refusal(le), nil
+	}
+	return reply, err
+}
+
+func (tx *Tx) applyEvent(from lift.InstanceID, ev lift.Event) (lift.Reply, error) {
 	inst, err := store.Instances.Find(tx, string(from))
 	if err != nil {
 		return lift.Reply{}, err
 	}
 	if inst.Status == lift.InstanceTerminated && ev.Stopped == nil {
-		return lift.Reply{Status: 404, Message: "this instance was given up by the service"}, nil
+		return lift.Reply{}, lift.Errorf(lift.NotFound, "this instance was given up by the service")
 	}
 	nameLog(from, &ev)
 	switch {
@@ -121,12 +130,7 @@ func (tx *Tx) apply(from lift.InstanceID, ev lift.Event) (lift.Reply, error) {
 	case ev.DescribePlayers != nil:
 		return tx.describePlayers(inst, *ev.DescribePlayers)
 	}
-	err = tx.applyProcess(inst, ev)
-	if le, ok := errors.AsType[*lift.Error](err); ok {
-		tx.e.log.Info("event refused", "instance", from, "process", processOf(ev), "reason", le.Msg)
-		return refusal(le), nil
-	}
-	return lift.Reply{Status: 200}, err
+	return lift.Reply{Status: 200}, tx.applyProcess(inst, ev)
 }
 
 // nameLog makes the name of a log, which an agent gives within its instance,
@@ -257,9 +261,6 @@ func (tx *Tx) describePlayers(inst *lift.Instance, q lift.DescribePlayers) (lift
 		Session: q.GameSessionID, ID: q.PlayerSessionID, Player: q.PlayerID, Status: lift.PlayerSessionStatus(q.Status),
 		After: q.NextToken, Limit: limit,
 	})
-	if le, ok := errors.AsType[*lift.Error](err); ok {
-		return refusal(le), nil
-	}
 	if err != nil {
 		return lift.Reply{}, err
 	}
