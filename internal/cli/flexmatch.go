@@ -15,6 +15,8 @@ import (
 type FlexmatchCmd struct {
 	Validate FlexmatchValidateCmd `cmd:"" help:"Check a rule set and print every finding with its place."`
 	Replay   FlexmatchReplayCmd   `cmd:"" help:"Play scenario files in virtual time and check what they expect."`
+	Simulate FlexmatchSimulateCmd `cmd:"" help:"Let a crowd of players meet a rule set, or two, and measure waits and matches."`
+	Explain  FlexmatchExplainCmd  `cmd:"" help:"Say why tickets of a scenario are unmatched."`
 }
 
 // FlexmatchValidateCmd checks rule sets.

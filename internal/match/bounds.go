@@ -44,6 +44,7 @@ type measure struct {
 	teams     []int
 	low, high int // columns of the smallest and largest values
 	mean      int // column of party averages, for sums
+	sum       int // index of that column in plan.summed
 	grouped   bool
 	text      bool
 	exact     bool // no arithmetic: nothing to round
@@ -110,6 +111,33 @@ func (p *plan) bound(i int) bound {
 		b.right = append(b.right, m)
 	}
 	return b
+}
+
+// known reports whether columns are all that the rule looks at.
+func (b *bound) known() bool {
+	for _, part := range b.parts {
+		if !part.known() {
+			return false
+		}
+	}
+	return b.kind != boundNone
+}
+
+// eachMeasure calls f for every measure of the bound and its parts.
+func (b *bound) eachMeasure(f func(*measure)) {
+	for i := range b.left {
+		f(&b.left[i])
+	}
+	for i := range b.right {
+		f(&b.right[i])
+	}
+	if b.logic != nil {
+		b.logic.Each(func(rule int) {
+			if part := b.parts[rule]; part != nil {
+				part.eachMeasure(f)
+			}
+		})
+	}
 }
 
 // measure compiles an expression; agg is what players carry for their party.
@@ -231,8 +259,13 @@ func (s *search) over(f rules.Func, teams []int, m *measure) interval {
 	case rules.Sum, rules.Avg:
 		i := interval{low: sum, high: sum}
 		if missing > 0 {
-			i.low += float64(missing) * s.low[m.mean]
-			i.high += float64(missing) * s.high[m.mean]
+			// The smallest and largest values that so many players can add.
+			sums := &s.c.sums[m.sum]
+			if missing >= len(sums[0]) {
+				return interval{low: math.Inf(-1), high: math.Inf(1)} // too few candidates: another check ends this
+			}
+			i.low += sums[0][missing]
+			i.high += sums[1][missing]
 		}
 		if f == rules.Avg {
 			i.low, i.high = i.low/n, i.high/n

@@ -191,6 +191,9 @@ func playWorld(t *testing.T, seed uint64) (formed, withBackfill, expanded int) {
 	if r.IntN(2) == 0 {
 		p.strict = 0
 	}
+	if r.IntN(2) == 0 {
+		p.search.hard = -1 // classify candidates in every search
+	}
 	tickets := map[TicketID]Ticket{}
 	gone := map[TicketID]bool{}
 	start := time.Unix(1_000_000, 0)

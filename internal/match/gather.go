@@ -1,6 +1,7 @@
 package match
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -40,8 +41,12 @@ type candidates struct {
 	nkeys   int
 	low     []float64 // by column, over all candidates
 	high    []float64
-	seats   []int // by team: players that may enter it; nil without seat rules
-	variant int   // of the seat masks
+	sums    [][2][]float64 // by column that is summed: the smallest and largest sums of n players
+	seats   []int          // by team: players that may enter it; nil without seat rules
+	variant int            // of the seat masks
+
+	classes int        // known, 0 until classify
+	marks   [][]uint32 // by depth of the search and class, see search.place
 
 	// For the first window, in order of its value:
 	values []float64
@@ -49,8 +54,9 @@ type candidates struct {
 }
 
 type candidate struct {
-	e   *entry
-	key int32 // index of the first sort key
+	e     *entry
+	key   int32 // index of the first sort key
+	class int32 // candidates of one class are interchangeable; from 1
 }
 
 // A tally counts candidates.
@@ -145,10 +151,14 @@ func (s *search) list(c *candidates, bit int) {
 	c.heap, c.ordered, c.before, c.keys = c.heap[:0], c.ordered[:0], c.before[:0], c.keys[:0]
 	c.values, c.room = c.values[:0], c.room[:0]
 	c.all = tally{}
+	c.classes = 0
 	c.nkeys = len(pl.sorts)
 	c.low, c.high = grow(c.low, len(pl.columns)), grow(c.high, len(pl.columns))
 	for i := range c.low {
 		c.low[i], c.high[i] = math.Inf(1), math.Inf(-1)
+	}
+	for len(c.sums) < len(pl.summed) {
+		c.sums = append(c.sums, [2][]float64{})
 	}
 	c.seats = nil
 	if len(pl.seats) > 0 {
@@ -167,7 +177,7 @@ func (s *search) list(c *candidates, bit int) {
 		if bit >= 0 && pt.masks[mask]>>uint(bit)&1 == 0 {
 			continue
 		}
-		cd := candidate{e, int32(len(c.keys))}
+		cd := candidate{e: e, key: int32(len(c.keys))}
 		if c.nkeys > 0 {
 			c.keys = s.sortKeys(c.keys, e)
 		}
@@ -193,6 +203,12 @@ func (s *search) list(c *candidates, bit int) {
 			c.values = append(c.values, keyNumber(sl.key))
 		}
 	}
+	if c.seats != nil && c.nkeys == 0 {
+		c.scarceFirst()
+	}
+	for i, column := range pl.summed {
+		c.measureSums(i, column, pl.levels[s.level].most)
+	}
 	if windowed {
 		c.measureRoom(pl.levels[s.level].widths[0])
 	}
@@ -210,6 +226,88 @@ func grow(s []float64, n int) []float64 {
 		return make([]float64, n)
 	}
 	return s[:n]
+}
+
+// classify numbers the candidates so that equal ones have the same class: where
+// one fails, all of its class do. Seat masks follow from the columns. It costs something and is left until a search
+// turns out to be hard.
+func (c *candidates) classify() {
+	ids := map[string]int32{}
+	var key []byte
+	number := func(list []candidate) {
+		for i := range list {
+			e := list[i].e
+			pt := &e.parties[0]
+			key = append(key[:0], byte(e.size), byte(e.level))
+			if e.queued {
+				key[0] |= 0x80
+			}
+			for _, v := range pt.cols {
+				key = binary.BigEndian.AppendUint64(key, math.Float64bits(v))
+			}
+			id, ok := ids[string(key)]
+			if !ok {
+				id = int32(len(ids) + 1)
+				ids[string(key)] = id
+			}
+			list[i].class = id
+		}
+	}
+	number(c.ordered)
+	number(c.heap)
+	c.classes = len(ids)
+	c.marks = c.marks[:0]
+}
+
+// scarceFirst orders candidates by how many others could take their place: the
+// few who may enter a certain team are tried before the many who may not. Among
+// equals older tickets stay first.
+func (c *candidates) scarceFirst() {
+	c.nkeys = 1
+	for i := range c.heap {
+		most := 0
+		seats := c.heap[i].e.parties[0].seats[c.variant]
+		for t, n := range c.seats {
+			if t >= 64 || seats>>uint(t)&1 != 0 {
+				most = max(most, n)
+			}
+		}
+		c.heap[i].key = int32(len(c.keys))
+		c.keys = append(c.keys, float64(most))
+	}
+}
+
+// measureSums finds the smallest and largest sums that up to most players can
+// have in a column.
+func (c *candidates) measureSums(i, column, most int) {
+	for side, sign := range []float64{1, -1} {
+		sums := append(c.sums[i][side][:0], 0)
+		// The smallest values, one for each player, kept sorted.
+		var least [rules.SmallMatchSeats]float64
+		n := 0
+		for _, cd := range c.heap {
+			v := sign * cd.e.parties[0].cols[column]
+			for range cd.e.size {
+				k := n
+				if n == most {
+					if v >= least[n-1] {
+						break
+					}
+					k--
+				} else {
+					n++
+				}
+				for ; k > 0 && least[k-1] > v; k-- {
+					least[k] = least[k-1]
+				}
+				least[k] = v
+			}
+		}
+		for k := range n {
+			sums = append(sums, sums[k]+sign*least[k])
+		}
+		c.sums[i][side] = sums
+	}
 }
 
 // measureRoom counts, for every candidate in value order, the players between

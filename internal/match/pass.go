@@ -35,9 +35,12 @@ func (p *Pool) passSmall(now time.Time, changed []*entry, u *Update) {
 	p.search.changed = true
 	u.Changes, u.Events = slices.Grow(u.Changes, len(changed)), slices.Grow(u.Events, len(changed)/2)
 	strict := p.waiting <= p.strict || 2*len(changed) >= p.waiting
-	if strict {
+	switch {
+	case strict && 2*len(changed) < p.waiting && len(p.promising(changed, &budget)) == 0:
+		// Nothing that changed fits any match, so nothing does.
+	case strict:
 		changed = append(changed, p.turns(now, p.everyone(), true, &budget, u)...)
-	} else {
+	default:
 		// Each round forms a match or settles everything left.
 		for open, formed := changed, -1; len(open) > 0 && budget > 0 && formed != p.matches; {
 			formed = p.matches
@@ -121,6 +124,8 @@ func (p *Pool) turn(e *entry, from int, free bool, budget *int) outcome {
 		if e.counts == nil {
 			e.counts = make([]ruleCount, len(p.set.Rules))
 		}
+		p.totals[i].passed += uint64(s.passed[i])
+		p.totals[i].failed += uint64(s.failed[i])
 		e.counts[i].passed += s.passed[i]
 		e.counts[i].failed += s.failed[i]
 	}

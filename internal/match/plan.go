@@ -22,6 +22,7 @@ type plan struct {
 	seatMasks  []int   // by level, as masks
 	seatCount  int
 	bounds     []bound
+	summed     []int // columns that bounds add up
 	lists      []listRule
 	setColumns []setColumn
 	playerIDs  bool // some rule looks at player ids
@@ -29,6 +30,7 @@ type plan struct {
 	sorts      []sortKey
 	levels     []levelPlan
 	teamBlind  bool // no required rule tells teams apart
+	alike      bool // tickets with equal columns are interchangeable for every rule
 	named      bool // some rule names one of several teams from one definition
 }
 
@@ -39,6 +41,7 @@ type levelPlan struct {
 	ordered  []shape   // with every order of teams from one definition, for backfill tickets; made when first needed
 	widths   []float64 // of the windows
 	largest  int       // team
+	most     int       // players of a match
 }
 
 // A column is one number per party: an attribute reduced by an aggregation.
@@ -64,7 +67,7 @@ type unary struct {
 }
 
 func compile(set *rules.Set, additional int) *plan {
-	p := &plan{set: set, additional: additional, teamBlind: true}
+	p := &plan{set: set, additional: additional, teamBlind: true, alike: true}
 	for i := range set.Rules {
 		r := &set.Rules[i]
 		if r.Type.Sorts() {
@@ -96,7 +99,24 @@ func compile(set *rules.Set, additional int) *plan {
 		})
 	}
 	p.compileLevels()
+	p.alike = p.alike && len(p.lists) == 0 && len(p.distinct) == 0
+	for i := range p.bounds {
+		p.bounds[i].eachMeasure(func(m *measure) {
+			if m.f == rules.Sum || m.f == rules.Avg {
+				m.sum = p.summedColumn(m.mean)
+			}
+		})
+	}
 	return p
+}
+
+func (p *plan) summedColumn(column int) int {
+	i := slices.Index(p.summed, column)
+	if i < 0 {
+		i = len(p.summed)
+		p.summed = append(p.summed, column)
+	}
+	return i
 }
 
 // eachPath calls f for the path of every expression of rule i, at any level.
@@ -137,7 +157,11 @@ func (p *plan) compileRule(i int, r *rules.Rule) {
 		}
 	case rules.LatencyRule:
 		p.latency = true
+		for k := range p.set.Levels {
+			p.alike = p.alike && math.IsNaN(p.set.Levels[k].Limits[i].MaxDistance)
+		}
 	case rules.Collection:
+		p.alike = false
 		if !p.compileList(i, r) {
 			p.teamBlind = false
 		}
@@ -178,9 +202,11 @@ func (p *plan) compileBound(i int, r *rules.Rule) {
 		return // the shapes settle it
 	}
 	p.teamBlind = p.teamBlind && p.blind(i)
-	if b := p.bound(i); b.kind != boundNone {
+	b := p.bound(i)
+	if b.kind != boundNone {
 		p.bounds = append(p.bounds, b)
 	}
+	p.alike = p.alike && b.known()
 	if u, ok := p.unary(i, r); ok {
 		p.seats = append(p.seats, u)
 	}
@@ -328,6 +354,7 @@ func (p *plan) compileLevels() {
 		}
 		for t := range p.set.Teams {
 			lp.largest = max(lp.largest, p.set.Size(k, t).Max)
+			lp.most += p.set.Size(k, t).Max
 		}
 		p.levels = append(p.levels, lp)
 		p.masks = append(p.masks, p.variant(k, p.masks, &p.maskCount, func(i int) bool {

@@ -31,10 +31,10 @@ type Config struct {
 	Budget, PassBudget int
 }
 
-// The default budgets, in partial matches tried: about 5 ms and half a second.
+// The default budgets, in partial matches tried: some 5 and 150 ms.
 const (
 	DefaultBudget     = 20_000
-	DefaultPassBudget = 2_000_000
+	DefaultPassBudget = 500_000
 )
 
 // retryUndecided is how soon a pass goes on with searches that were cut short.
@@ -42,12 +42,12 @@ const retryUndecided = 500 * time.Millisecond
 
 // maxBudgetGrowth bounds how much an undecided ticket's budget may grow. A
 // ticket still undecided then rests until something around it changes.
-const maxBudgetGrowth = 16
+const maxBudgetGrowth = 4
 
 // strictPool is up to how many tickets every waiting ticket gets its turn as
 // anchor in every pass, oldest first, as the specification tells it (11.2).
 // Bigger pools first ask for which changed tickets there is any match.
-const strictPool = 256
+const strictPool = 64
 
 // A Pool holds the waiting tickets of one matchmaking configuration.
 type Pool struct {
@@ -73,8 +73,11 @@ type Pool struct {
 	locations     map[string]location
 	locationNames []string
 
-	stats Stats
+	stats  Stats
+	totals []ruleTotal // by rule
 }
+
+type ruleTotal struct{ passed, failed uint64 }
 
 // Stats counts what a pool did since it was made.
 type Stats struct {
@@ -112,6 +115,7 @@ func NewPool(c Config) *Pool {
 		entries: map[TicketID]*entry{}, buckets: map[string]*bucket{}, words: newVocabulary(), locations: map[string]location{}, strict: strictPool,
 	}
 	p.search = newSearch(p)
+	p.totals = make([]ruleTotal, len(p.set.Rules))
 	return p
 }
 

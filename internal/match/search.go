@@ -27,7 +27,10 @@ type search struct {
 	bit    int          // the location in use, or -1
 	sizes  *shape
 
+	budget    int // nodes at the start
 	nodes     int // left to spend
+	stamp     uint32
+	hard      int // see hardSearch
 	exhausted bool
 	cut       bool // candidates were left out
 	changed   bool // a match must hold a ticket that changed
@@ -63,13 +66,17 @@ func newSearch(p *Pool) *search {
 	teams := len(p.set.Teams)
 	return &search{
 		pool: p, plan: p.plan, judge: rules.NewJudge(p.set), width: len(p.plan.columns),
-		oldest: p.set.Algorithm.Oldest,
-		need:   make([]int, teams), roster: make(rules.Roster, teams),
+		oldest: p.set.Algorithm.Oldest, hard: hardSearch,
+		need: make([]int, teams), roster: make(rules.Roster, teams),
 		stats: make([]stat, teams*len(p.plan.columns)), spread: make([]interval, len(p.plan.windows)),
 		state: make([]listState, len(p.plan.lists)), lists: make([]candidates, 1),
 		passed: make([]uint32, len(p.set.Rules)), failed: make([]uint32, len(p.set.Rules)),
 	}
 }
+
+// hardSearch is after how many nodes a search takes the trouble to find out
+// which candidates are alike.
+const hardSearch = 300
 
 // outcome of a search.
 type outcome uint8
@@ -86,7 +93,7 @@ const (
 func (s *search) find(e *entry, from int, free bool) outcome {
 	s.anchor, s.free = e, free || e.backfill
 	s.parties = s.pool.bigTickets > 0
-	s.nodes, s.exhausted, s.cut = e.budget, false, false
+	s.budget, s.nodes, s.exhausted, s.cut = e.budget, e.budget, false, false
 	clear(s.passed)
 	clear(s.failed)
 	last := e.level
@@ -293,6 +300,11 @@ func (s *search) place(from int) bool {
 		return false
 	}
 	c := s.c
+	if s.plan.alike && c.classes == 0 && s.budget-s.nodes > s.hard {
+		c.classify()
+	}
+	s.stamp++
+	stamp, depth := s.stamp, len(s.tickets)
 	for j := from; ; j++ {
 		e, ok := c.at(j)
 		if !ok {
@@ -309,7 +321,8 @@ func (s *search) place(from int) bool {
 				}
 			}
 		}
-		if s.outside(e) {
+		class := int(c.ordered[j].class)
+		if s.outside(e) || class > 0 && s.mark(depth, class) == stamp {
 			continue
 		}
 		if s.try(e, j+1) {
@@ -318,7 +331,20 @@ func (s *search) place(from int) bool {
 		if s.exhausted {
 			return false
 		}
+		if class > 0 {
+			c.marks[depth][class] = stamp
+		}
 	}
+}
+
+// mark returns the stamp of the last place at this depth where a candidate of
+// the class failed.
+func (s *search) mark(depth, class int) uint32 {
+	c := s.c
+	for len(c.marks) <= depth {
+		c.marks = append(c.marks, make([]uint32, c.classes+1))
+	}
+	return c.marks[depth][class]
 }
 
 // outside reports whether a candidate would stretch a window too far: cheaper

@@ -181,19 +181,27 @@ func (j *Judge) statement(s *Statement) bool {
 	return holds
 }
 
-// spell writes a statement with the truth of every rule in it.
+// spell writes a statement with the truth of every rule in it, and the numbers
+// of those that fail.
 func (j *Judge) spell(s *Statement) string {
 	if s.Op == LogicRule {
 		if j.statement(s) {
 			return s.name + " holds"
 		}
-		return s.name + " fails"
+		outer, part := j.verdict, Verdict{}
+		j.verdict = &part
+		j.evaluate(s.Rule)
+		j.verdict = outer
+		if part.Why == "" || j.set.Rules[s.Rule].Type == Compound {
+			return s.name + " fails"
+		}
+		return s.name + " fails: " + part.Why
 	}
 	var args []string
 	for _, a := range s.Args {
 		args = append(args, j.spell(a))
 	}
-	return logicNames[s.Op] + "(" + strings.Join(args, ", ") + ")"
+	return logicNames[s.Op] + "(" + strings.Join(args, "; ") + ")"
 }
 
 // say sets the sentence of the verdict being filled. Callers check that there
