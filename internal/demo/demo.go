@@ -62,7 +62,6 @@ type demo struct {
 	api    *api.Client
 	server *service // nil with --server
 	fleet  string
-	queue  bool
 	undo   []func(context.Context)
 }
 
