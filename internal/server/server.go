@@ -328,11 +328,15 @@ func (s *Server) logURL(t *auth.Temporary) func(auth.Caller, string) string {
 	}
 }
 
-// health answers load balancers: it serves when it answers.
+// health answers load balancers: it serves when it answers. People who come
+// with a browser are told where to look.
 func health() http.Handler {
 	mux := http.NewServeMux()
 	ok := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", ok)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "Chairlift serves the GameLift API here. The console and metrics are not built yet; chairlift why and chairlift logs tell what is going on.", http.StatusNotImplemented)
+	})
 	return mux
 }
