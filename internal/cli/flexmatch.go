@@ -21,7 +21,7 @@ type FlexmatchCmd struct {
 
 // FlexmatchValidateCmd checks rule sets.
 type FlexmatchValidateCmd struct {
-	Rules   []string `arg:"" help:"Rule set files; - is standard input." type:"path"`
+	Rules   []string `arg:"" help:"Rule set files; - is standard input."`
 	Format  string   `help:"text or json." enum:"text,json" default:"text"`
 	Lenient bool     `help:"Let members that the language does not know pass with a warning."`
 }

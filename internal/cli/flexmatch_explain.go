@@ -11,7 +11,7 @@ import (
 
 // FlexmatchExplainCmd says why tickets of a scenario are unmatched.
 type FlexmatchExplainCmd struct {
-	File   string `arg:"" help:"A scenario file: a rule set and tickets." type:"path"`
+	File   string `arg:"" help:"A scenario file: a rule set and tickets."`
 	Ticket string `help:"Only this ticket; default every ticket that waits."`
 	At     int    `help:"At this second; default when the scenario ends." default:"-1"`
 	Format string `help:"text or json (one object a line)." enum:"text,json" default:"text"`

@@ -13,7 +13,7 @@ import (
 
 // FlexmatchReplayCmd plays scenario files.
 type FlexmatchReplayCmd struct {
-	Files  []string `arg:"" help:"Scenario files." type:"path"`
+	Files  []string `arg:"" help:"Scenario files."`
 	Format string   `help:"text or json (one object a line)." enum:"text,json" default:"text"`
 	Quiet  bool     `help:"Print verdicts only."`
 }

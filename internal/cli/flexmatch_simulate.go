@@ -13,8 +13,8 @@ import (
 
 // FlexmatchSimulateCmd lets a crowd meet one rule set, or two for comparison.
 type FlexmatchSimulateCmd struct {
-	Rules      []string          `arg:"" help:"One rule set file, or two to compare." type:"path"`
-	Tickets    string            `help:"Recorded tickets instead of a made-up crowd: a file with a tickets list as in scenarios." type:"path"`
+	Rules      []string          `arg:"" help:"One rule set file, or two to compare."`
+	Tickets    string            `help:"Recorded tickets instead of a made-up crowd: a file with a tickets list as in scenarios."`
 	Rate       float64           `help:"Tickets that arrive a second." default:"5"`
 	For        time.Duration     `help:"How long tickets arrive, in virtual time." default:"10m"`
 	Attribute  map[string]string `help:"How an attribute is spread: skill=normal:1500,350, mode=choice:ctf*3,duel, maps=some:a,b,c." mapsep:";"`

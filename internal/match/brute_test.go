@@ -165,7 +165,7 @@ func TestAgainstBruteForce(t *testing.T) {
 	worlds := 8000
 	switch {
 	case raceEnabled:
-		worlds = 1500 // the race detector looks at few lines many times
+		worlds = 800 // the race detector looks at few lines many times
 	case os.Getenv("CHAIRLIFT_TEST_ALL") != "":
 		worlds = 25_000
 	}

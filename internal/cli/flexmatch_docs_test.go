@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+var rewrite = flag.Bool("rewrite", false, "accept the present output of the commands in docs/flexmatch.md")
+
+// TestFlexmatchDocs runs every command of docs/flexmatch.md as a user would and
+// compares its output with what the page shows.
+func TestFlexmatchDocs(t *testing.T) {
+	t.Chdir("../..")
+	const page = "docs/flexmatch.md"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	ran := 0
+	lines := strings.Split(string(text), "\n")
+	for i := 0; i < len(lines); i++ {
+		out.WriteString(lines[i])
+		if i < len(lines)-1 {
+			out.WriteByte('\n')
+		}
+		command, ok := strings.CutPrefix(lines[i], "$ chairlift ")
+		if !ok {
+			continue
+		}
+		ran++
+		got := runCommand(t, strings.Fields(command))
+		want := ""
+		for i++; i < len(lines) && lines[i] != "```"; i++ {
+			want += lines[i] + "\n"
+		}
+		out.WriteString(got + "```\n")
+		if got != want && !*rewrite {
+			t.Errorf("%s\nprints\n%s\nbut %s shows\n%s\n(go test ./internal/cli -run FlexmatchDocs -rewrite accepts it)", command, got, page, want)
+		}
+	}
+	if ran < 5 {
+		t.Errorf("%s has only %d commands", page, ran)
+	}
+	if *rewrite {
+		if err := os.WriteFile(page, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// runCommand parses a command line and runs it; an error is shown as the
+// program shows it.
+func runCommand(t *testing.T, args []string) string {
+	t.Helper()
+	var program struct {
+		Flexmatch FlexmatchCmd `cmd:""`
+	}
+	parser, err := kong.New(&program, kong.DefaultEnvars("CHAIRLIFT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	var out bytes.Buffer
+	if err := parsed.Run(&World{Ctx: t.Context(), Out: &out, Err: &out, Getenv: func(string) string { return "" }}); err != nil {
+		out.WriteString("chairlift: " + Explain(err) + "\n")
+	}
+	return out.String()
+}
+
+// TestExampleRuleSets validates every example and plays it with a small crowd.
+func TestExampleRuleSets(t *testing.T) {
+	files, err := filepath.Glob("../../examples/rulesets/*.json")
+	if err != nil || len(files) < 8 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := baseName(file)
+		if strings.HasSuffix(name, "-scenario") || name == "broken" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			args := []string{"flexmatch", "simulate", file, "--for=1m", "--rate=4", "--format=json"}
+			if name == "monster" {
+				args = append(args, "--attribute=wantsMonster=choice:0*3,1")
+			}
+			if name == "either-or" {
+				args = append(args, "--attribute=league=uniform:1,4", "--attribute=map=choice:ice,sand")
+			}
+			if out := runCommand(t, args); strings.Contains(out, `"matches":0,`) || !strings.Contains(out, `"waitSeconds"`) {
+				t.Errorf("nothing matched: %s", out)
+			}
+		})
+	}
+}
+
+// TestExplainVectors keeps the explanations of well-known situations.
+func TestExplainVectors(t *testing.T) {
+	const golden = "testdata/flexmatch-explain.txt"
+	var got strings.Builder
+	for _, args := range []string{
+		"D03-hunters-vs-boss.json --at 5", "D04-hunters-shrink.json --at 15 --ticket h2", "D05-team-limits-and-latency.json --at 5 --ticket a",
+		"D06-no-latency-data.json --at 10", "D09-same-mode-different-hero.json --at 5", "D10-block-list.json --at 5", "D11-compound-or-of-ands.json --at 25",
+		"D12-batch-distance.json --at 3", "D13-parties.json --at 3", "D15-reject-acceptance.json --at 3", "D17-large-single-team.json --at 5 --ticket t03",
+		"D17-large-single-team.json --at 5 --ticket lag", "D02-balance-needs-assignment.json --at 10 --ticket lo1",
+	} {
+		got.WriteString("$ explain " + args + "\n" + runCommand(t, append([]string{"flexmatch", "explain"}, strings.Fields(vectors+"/"+args)...)) + "\n")
+	}
+	if *rewrite {
+		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != string(want) {
+		t.Errorf("explanations changed; got\n%s", got.String())
+	}
+}
