@@ -20,6 +20,7 @@ type serveCmd struct {
 	Profile       string `help:"Whose rules: standard, hosted or 2019." enum:"standard,hosted,2019" default:"standard"`
 	StopInstances bool   `help:"End all instances when the service ends."`
 	LogLevel      string `help:"How much to log to standard error: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	NoReplay      bool   `help:"Leave effects that were not confirmed unsent after a restart, to see a test of restarts fail." hidden:""`
 }
 
 // Run serves until interrupted. Agents and games go on and are found again at
@@ -32,7 +33,7 @@ func (c *serveCmd) Run(w *cli.World) error {
 	log := slog.New(slog.NewTextHandler(w.Err, &slog.HandlerOptions{Level: level}))
 	s, err := server.Open(w.Ctx, server.Options{
 		Addr: c.Addr, Data: c.Data, Store: c.Store, Region: c.Region, Account: c.Account, Profile: c.Profile,
-		Host: server.LocalHost(c.Host), Log: log, Getenv: w.Getenv,
+		Host: server.LocalHost(c.Host), Log: log, Getenv: w.Getenv, NoReplay: c.NoReplay,
 	})
 	if err != nil {
 		return err
