@@ -68,13 +68,14 @@ type service struct {
 	mode string
 	addr string
 	env  []string
+	args []string // of serve, beside the usual ones
 	cmd  *exec.Cmd
 	log  *os.File
 }
 
 // serve starts a service and ends it, and whatever it started, with the test.
-func serve(t *testing.T, mode string) *service {
-	s := &service{t: t, data: filepath.Join(shortDir(t), "data"), mode: mode, addr: "127.0.0.1:0"}
+func serve(t *testing.T, mode string, args ...string) *service {
+	s := &service{t: t, data: filepath.Join(shortDir(t), "data"), mode: mode, addr: "127.0.0.1:0", args: args}
 	log, err := os.Create(filepath.Join(filepath.Dir(s.data), "serve.log"))
 	if err != nil {
 		t.Fatal(err)
@@ -107,6 +108,7 @@ func shortDir(t *testing.T) string {
 func (s *service) start() {
 	s.t.Helper()
 	cmd := exec.Command(filepath.Join(bin, "chairlift"), "serve", "--addr", s.addr, "--data", s.data, "--host", s.mode)
+	cmd.Args = append(cmd.Args, s.args...)
 	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Stderr = s.log
 	out, err := cmd.StdoutPipe()
@@ -183,7 +185,7 @@ func (s *service) up(args ...string) string {
 }
 
 // client is the stock AWS SDK for Go, pointed at the service.
-func (s *service) client() *gamelift.Client {
+func (s *service) client(options ...func(*gamelift.Options)) *gamelift.Client {
 	s.t.Helper()
 	c, err := auth.ReadCredentials(filepath.Join(s.data, "credentials"))
 	if err != nil {
@@ -194,7 +196,7 @@ func (s *service) client() *gamelift.Client {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return gamelift.NewFromConfig(cfg)
+	return gamelift.NewFromConfig(cfg, options...)
 }
 
 func tail(s string, lines int) string {

@@ -1,0 +1,268 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/gamelift"
+
+	"github.com/chairlift-games/chairlift/internal/host"
+)
+
+const (
+	kills      = 20
+	fewKills   = 5  // are enough to lose something when nothing is sent again
+	instances  = 2  // at the end; the second one comes while the service is killed
+	processes  = 12 // on each
+	parties    = 6  // at once
+	residents  = 2  // sessions that last the whole time
+	longUptime = 700 * time.Millisecond
+	minUptime  = 100 * time.Millisecond
+)
+
+// TestKilledService kills the service twenty times while players come and go,
+// and then compares three accounts of what happened: what clients were told,
+// what game servers wrote down, and what the API says. Games may notice a pause
+// and nothing else.
+func TestKilledService(t *testing.T) {
+	all := modes(t)
+	t.Parallel()
+	for _, mode := range all {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			c := newCrash(t, mode)
+			defer c.tell()
+			c.load()
+			c.killOften(kills)
+			c.unload(time.Minute)
+			if found := c.settle(time.Minute); len(found) > 0 {
+				t.Fatalf("after %d kills:\n%s", kills, report(found))
+			}
+			c.dismiss()
+			if found := c.settle(time.Minute); len(found) > 0 {
+				t.Fatalf("after the last players left:\n%s", report(found))
+			}
+			c.delete()
+		})
+	}
+}
+
+// TestKilledServiceThatForgets proves that the test above can fail: a service
+// that does not send again what was not confirmed loses game sessions.
+func TestKilledServiceThatForgets(t *testing.T) {
+	all := modes(t)
+	t.Parallel()
+	c := newCrash(t, all[len(all)-1], "--no-replay")
+	c.load()
+	c.killOften(fewKills)
+	c.unload(5 * time.Second)
+	c.canary()
+	lost := 0
+	found := c.settle(5 * time.Second)
+	for _, f := range found {
+		if strings.Contains(f, neverTold) {
+			lost++
+		}
+	}
+	if lost == 0 {
+		t.Fatalf("nothing was lost although nothing was sent again; found was\n%s", report(found))
+	}
+	t.Logf("%d game sessions were lost, %d findings", lost, len(found))
+}
+
+// crash is a service that is killed under load, and what is known about it.
+type crash struct {
+	*service
+	gl    *gamelift.Client
+	fleet string
+	queue string
+	*ledger
+	journals *journals
+	rand     *rand.Rand
+
+	ctx     context.Context // of everything clients do
+	cancel  context.CancelFunc
+	stay    context.Context // of the residents
+	leave   context.CancelFunc
+	enough  chan struct{} // closed: no new parties
+	parties sync.WaitGroup
+	stayers sync.WaitGroup
+	want    expectation
+
+	ready   []time.Duration // how long each start after a kill took
+	unheard int             // promises no agent could hear
+}
+
+func newCrash(t *testing.T, mode string, args ...string) *crash {
+	c := &crash{service: serve(t, mode, args...), queue: "q", ledger: newLedger(), enough: make(chan struct{})}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	c.rand = rand.New(rand.NewPCG(seed, 0))
+	c.gl = c.client(func(o *gamelift.Options) { o.Retryer = aws.NopRetryer{} })
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.stay, c.leave = context.WithCancel(c.ctx)
+	t.Cleanup(func() { // before the service ends
+		c.cancel()
+		c.parties.Wait()
+		c.stayers.Wait()
+	})
+	c.journals = newJournals(t, filepath.Join(c.data, "host", "instances", "*", "game", "journal"))
+	c.fleet = c.up(filepath.Join(bin, "arena"), "--processes", fmt.Sprint(processes),
+		"--params=-port 0 -linger 500ms -journal /local/game/journal")
+	_, err := c.gl.CreateGameSessionQueue(c.ctx, &gamelift.CreateGameSessionQueueInput{
+		Name: &c.queue, TimeoutInSeconds: new(int32(600)),
+		Destinations: fleetDestination(c.fleet),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.want = expectation{instances: 1}
+	return c
+}
+
+// killOften kills the service, at any moment or right after it has promised
+// something, and starts it again.
+func (c *crash) killOften(times int) {
+	c.t.Helper()
+	for round := 0; len(c.ready) < times; round++ {
+		if round == 1 {
+			c.grow()
+		}
+		time.Sleep(minUptime)
+		limit := time.After(rand.N(longUptime - minUptime))
+		if round%2 == 0 {
+			<-limit
+		} else {
+			c.untilPromise(limit)
+		}
+		c.kill()
+		c.journals.find()
+		if round%4 == 2 {
+			c.promiseUnheard(round)
+		}
+		c.restart()
+	}
+}
+
+func (c *crash) restart() {
+	c.t.Helper()
+	began := time.Now()
+	c.start()
+	c.ready = append(c.ready, time.Since(began))
+}
+
+// untilPromise waits until a client was promised something new.
+func (c *crash) untilPromise(limit <-chan time.Time) {
+	select {
+	case <-c.acked: // before
+	default:
+	}
+	select {
+	case <-c.acked:
+	case <-limit:
+	}
+}
+
+// promiseUnheard starts the service while its agents cannot listen, has it
+// promise a game session, and kills it again. The one after it has to know.
+func (c *crash) promiseUnheard(round int) {
+	c.t.Helper()
+	agents := c.agents()
+	if len(agents) == 0 {
+		c.t.Fatal("no agent is to be found")
+	}
+	signal := func(s os.Signal) {
+		for _, p := range agents {
+			if err := p.Signal(s); err != nil {
+				c.t.Errorf("agent %d: %v", p.Pid, err)
+			}
+		}
+	}
+	signal(syscall.SIGSTOP)
+	defer signal(syscall.SIGCONT)
+	c.restart()
+	name := fmt.Sprint("unheard-", round)
+	if made := c.tryCreate(name); made != nil {
+		c.unheard++
+		c.parties.Go(func() { c.playIn(*made.GameSessionId) })
+	}
+	c.kill()
+}
+
+// agents are those of this service's instances.
+func (c *crash) agents() []*os.Process {
+	var found []*os.Process
+	files, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil || !bytes.Contains(b, []byte(host.EnvDir+"="+c.data)) || bytes.Contains(b, []byte("CHAIRLIFT_HOST_STAGE=")) {
+			continue // the last are the first processes of instances
+		}
+		pid, _ := strconv.Atoi(strings.Split(f, "/")[2])
+		if p, err := os.FindProcess(pid); err == nil {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// settle looks until everything is as it should be, or for that long, and
+// returns what is not.
+func (c *crash) settle(within time.Duration) []string {
+	c.t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		found := c.audit()
+		if len(found) == 0 || time.Now().After(deadline) {
+			return found
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// delete deletes the fleet and kills the service once more; nothing may be left.
+func (c *crash) delete() {
+	c.t.Helper()
+	if _, err := c.gl.DeleteFleet(c.ctx, &gamelift.DeleteFleetInput{FleetId: &c.fleet}); err != nil {
+		c.t.Fatal(err)
+	}
+	c.kill()
+	c.start()
+	var left []string
+	defer func() {
+		if c.t.Failed() {
+			c.t.Logf("left are\n%s", report(left))
+		}
+	}()
+	eventually(c.t, time.Minute, "nothing is left of the fleet", func() bool {
+		left = c.processes()
+		for id := range gamesOf(c.fleet) {
+			left = append(left, "server process "+id)
+		}
+		folders, _ := filepath.Glob(filepath.Join(c.data, "host", "instances", "*"))
+		left = append(left, folders...)
+		return len(left) == 0
+	})
+}
+
+// report lists findings, not too many.
+func report(found []string) string {
+	const most = 40
+	if len(found) > most {
+		found = append(found[:most:most], fmt.Sprintf("and %d more", len(found)-most))
+	}
+	return "  " + strings.Join(found, "\n  ")
+}
