@@ -134,9 +134,11 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	database := cmp.Or(strings.TrimPrefix(o.Store, "sqlite:"), filepath.Join(o.Data, "chairlift.db"))
-	if s.store, err = sqldb.OpenSQLite(database, sqldb.Options{Kinds: store.Kinds()}); err != nil {
+	db, err := sqldb.OpenSQLite(database, sqldb.Options{Kinds: store.Kinds()})
+	if err != nil {
 		return err
 	}
+	s.store = db
 	if s.files, err = blob.Open(filepath.Join(o.Data, "blobs")); err != nil {
 		return err
 	}
@@ -167,7 +169,10 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.listen, err = net.Listen("tcp", o.Addr); err != nil {
 		return fmt.Errorf("cannot listen: %w; give another address with --addr, or end what uses this one", err)
 	}
-	return s.openHost(out)
+	if err := s.openHost(out); err != nil {
+		return err
+	}
+	return s.leaveNotice()
 }
 
 // openHost makes the host and the socket its agents find the service at.
@@ -226,9 +231,6 @@ func (s *Server) Region() string { return s.o.Region }
 // and games go on.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
-	if err := s.leaveNotice(); err != nil {
-		return err
-	}
 	asked := ctx // to stop
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.engine.Run(ctx) })
