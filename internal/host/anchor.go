@@ -20,23 +20,12 @@ type anchor struct {
 	socket net.Listener
 }
 
-// ErrTaken means that another process holds the folder's lock.
-var ErrTaken = errors.New("the instance's folder is in use by another agent")
+// ErrTaken means that another process holds a lock.
+var ErrTaken = errors.New("another process holds its lock")
 
 func drop(dir string, id lift.InstanceID) (*anchor, error) {
-	lock, err := os.OpenFile(filepath.Join(dir, LockName), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := Lock(filepath.Join(dir, LockName))
 	if err != nil {
-		return nil, err
-	}
-	// Somebody who asks whether the lock is held holds it for a moment.
-	for range 100 {
-		if err = tryLock(lock); !errors.Is(err, ErrTaken) {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if err != nil {
-		lock.Close()
 		return nil, err
 	}
 	path, err := SocketPath(dir, SocketName)
@@ -163,6 +152,11 @@ func exitOf(code int, signal string, at time.Time) Exit {
 	return Exit{code, fmt.Sprintf("the agent exited with code %d", code), at}
 }
 
+// lockPatience is how long Lock asks again. Others may hold a lock for a moment
+// that is not theirs: who asks whether it is held, and a process that was just
+// forked from its dead owner and has yet to become another program.
+const lockPatience = 2 * time.Second
+
 // Lock takes a lock file for this process; ErrTaken if another has it. Closing
 // the file, or the end of the process, lets go.
 func Lock(path string) (*os.File, error) {
@@ -170,9 +164,13 @@ func Lock(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := tryLock(f); err != nil {
-		f.Close()
-		return nil, err
+	for asked := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		if err = tryLock(f); err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, ErrTaken) || time.Since(asked) > lockPatience {
+			f.Close()
+			return nil, err
+		}
 	}
-	return f, nil
 }

@@ -23,7 +23,9 @@ package host
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -66,6 +68,8 @@ func (s Spec) Check() error {
 		return fmt.Errorf("instance id %q: an id is 1 to 64 letters, digits and dashes", s.ID)
 	case s.Server == "":
 		return fmt.Errorf("instance %s: the address of the service is missing", s.ID)
+	case strings.HasPrefix(s.Server, "unix:") && !filepath.IsAbs(strings.TrimPrefix(s.Server, "unix:")):
+		return fmt.Errorf("instance %s: the path of the service's socket, %s, is not absolute", s.ID, s.Server)
 	case s.CPUs < 0 || s.MemoryMB < 0:
 		return fmt.Errorf("instance %s: limits cannot be negative", s.ID)
 	}

@@ -5,7 +5,7 @@
 //
 //	func TestMain(m *testing.M) { hosttest.Main(m) }
 //
-//	func TestConformance(t *testing.T) { hosttest.Run(t, open) }
+//	func TestConformance(t *testing.T) { hosttest.Run(t, subject) }
 //
 // Nothing is proved by process ids: everything an instance launches keeps a
 // connection to the test open, and has ended when that has.
@@ -52,9 +52,12 @@ type Subject interface {
 	Close(t *testing.T)
 }
 
-// Run proves what the contract promises.
-func Run(t *testing.T, open func(t *testing.T) Subject) {
-	for _, tt := range []struct {
+// Run proves what the contract promises. The host is opened once and must be
+// empty.
+func Run(t *testing.T, subject Subject) {
+	h := subject.Open(t)
+	defer subject.Close(t)
+	for i, tt := range []struct {
 		name string
 		test func(*testing.T, *trial)
 	}{
@@ -65,15 +68,14 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"an agent that is killed takes everything along", testKilled},
 		{"an agent that exits is listed with its code", testExits},
 		{"instances outlive the service and are found", testOutlives},
+		{"the service's socket is made anew", testSocketMadeAnew},
 		{"many at once", testMany},
 		{"a cancelled start leaves nothing", testCancelled},
 		{"bad specs", testBadSpecs},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			subject := open(t)
-			w := newTrial(t, subject.Open(t))
-			w.subject = subject
-			defer subject.Close(t)
+			w := &trial{Switchboard: NewSwitchboard(t), t: t, host: h, subject: subject, number: i}
+			defer func() { h = w.host }() // it may have been opened anew
 			defer w.stopAll()
 			tt.test(t, w)
 		})
@@ -86,10 +88,13 @@ type trial struct {
 	t       *testing.T
 	host    host.Host
 	subject Subject
+	number  int
 }
 
-func newTrial(t *testing.T, h host.Host) *trial {
-	return &trial{Switchboard: NewSwitchboard(t), t: t, host: h}
+// i names the nth instance of the trial: one that was stopped in another trial
+// would not start again.
+func (w *trial) i(n int) lift.InstanceID {
+	return lift.InstanceID(fmt.Sprintf("i-%d-%d", w.number, n))
 }
 
 func (w *trial) stopAll() {
@@ -144,9 +149,9 @@ func (w *trial) stop(id lift.InstanceID) {
 }
 
 func testStartStop(t *testing.T, w *trial) {
-	agent := w.start("i-1")
+	agent := w.start(w.i(1))
 	launched := w.launch(agent)
-	if agent.Hello.Token != w.Spec("i-1").Token {
+	if agent.Hello.Token != w.Spec(w.i(1)).Token {
 		t.Errorf("the agent was told the token %q", agent.Hello.Token)
 	}
 	for _, name := range agent.Hello.EnvNames {
@@ -159,41 +164,41 @@ func testStartStop(t *testing.T, w *trial) {
 			t.Error("the token is on the agent's command line, for everybody to read")
 		}
 	}
-	in, there := w.list()["i-1"]
+	in, there := w.list()[w.i(1)]
 	if !there || in.State != host.Running || in.Address == "" || in.Address != agent.Hello.Address {
 		t.Errorf("listed as %+v; the agent was told its address is %q", in, agent.Hello.Address)
 	}
 	if got := agent.Ask("write " + filepath.Join(agent.Hello.GameDir, "file")); got != "ok" {
 		t.Errorf("the agent cannot write to its game folder: %s", got)
 	}
-	w.stop("i-1")
+	w.stop(w.i(1))
 	for _, p := range append(launched, agent) {
 		p.ExpectGone()
 	}
 	if list := w.list(); len(list) != 0 {
 		t.Errorf("listed after Stop: %v", list)
 	}
-	w.stop("i-1")
+	w.stop(w.i(1))
 }
 
 func testStartTwice(t *testing.T, w *trial) {
-	w.start("i-1")
+	w.start(w.i(1))
 	for range 2 {
-		if err := w.host.Start(t.Context(), w.Spec("i-1")); err != nil {
+		if err := w.host.Start(t.Context(), w.Spec(w.i(1))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.start("i-2") // whoever came before it is here by now
-	if n := w.Count("i-1", "agent"); n != 1 {
+	w.start(w.i(2)) // whoever came before it is here by now
+	if n := w.Count(w.i(1), "agent"); n != 1 {
 		t.Errorf("%d agents", n)
 	}
 }
 
 func testStartAfterStop(t *testing.T, w *trial) {
-	w.start("i-1")
-	w.stop("i-1")
-	w.stop("i-2") // was never started: the start comes late
-	for _, id := range []lift.InstanceID{"i-1", "i-2"} {
+	w.start(w.i(1))
+	w.stop(w.i(1))
+	w.stop(w.i(2)) // was never started: the start comes late
+	for _, id := range []lift.InstanceID{w.i(1), w.i(2)} {
 		if err := w.host.Start(t.Context(), w.Spec(id)); err != nil {
 			t.Error(err)
 		}
@@ -204,36 +209,36 @@ func testStartAfterStop(t *testing.T, w *trial) {
 }
 
 func testStopNothing(t *testing.T, w *trial) {
-	w.start("i-1")
-	w.stop("i-2")
-	if in := w.list()["i-1"]; in.State != host.Running {
+	w.start(w.i(1))
+	w.stop(w.i(2))
+	if in := w.list()[w.i(1)]; in.State != host.Running {
 		t.Errorf("the other one: %+v", in)
 	}
 }
 
 func testKilled(t *testing.T, w *trial) {
-	agent, other := w.start("i-1"), w.start("i-2")
+	agent, other := w.start(w.i(1)), w.start(w.i(2))
 	launched := w.launch(agent)
 	kept := w.launch(other)
 	agent.Tell("kill")
 	for _, p := range append(launched, agent) {
 		p.ExpectGone()
 	}
-	in := w.exited("i-1")
+	in := w.exited(w.i(1))
 	if in.Exit.Code != -1 || in.Exit.Reason == "" || in.Exit.At.IsZero() {
 		t.Errorf("exit: %+v", in.Exit)
 	}
-	if err := w.host.Start(t.Context(), w.Spec("i-1")); err != nil {
+	if err := w.host.Start(t.Context(), w.Spec(w.i(1))); err != nil {
 		t.Error(err)
 	}
-	if in := w.list()["i-1"]; in.State != host.Exited {
+	if in := w.list()[w.i(1)]; in.State != host.Exited {
 		t.Errorf("a start after the end: %+v", in)
 	}
 	for _, p := range append(kept, other) {
 		p.ExpectHere()
 	}
-	w.stop("i-1")
-	if list := w.list(); len(list) != 1 || list["i-2"].State != host.Running {
+	w.stop(w.i(1))
+	if list := w.list(); len(list) != 1 || list[w.i(2)].State != host.Running {
 		t.Errorf("listed after Stop: %v", list)
 	}
 }
@@ -255,20 +260,20 @@ func (w *trial) exited(id lift.InstanceID) host.Instance {
 }
 
 func testExits(t *testing.T, w *trial) {
-	agent := w.start("i-1")
+	agent := w.start(w.i(1))
 	launched := w.launch(agent)
 	agent.Tell("exit 7")
 	for _, p := range append(launched, agent) {
 		p.ExpectGone()
 	}
-	if in := w.exited("i-1"); in.Exit.Code != 7 || !strings.Contains(in.Exit.Reason, "7") {
+	if in := w.exited(w.i(1)); in.Exit.Code != 7 || !strings.Contains(in.Exit.Reason, "7") {
 		t.Errorf("exit: %+v", in.Exit)
 	}
-	w.stop("i-1")
+	w.stop(w.i(1))
 }
 
 func testOutlives(t *testing.T, w *trial) {
-	one, two, three := w.start("i-1"), w.start("i-2"), w.start("i-3")
+	one, two, three := w.start(w.i(1)), w.start(w.i(2)), w.start(w.i(3))
 	launched := w.launch(one)
 	before := w.list()
 	w.subject.Close(t)
@@ -277,35 +282,49 @@ func testOutlives(t *testing.T, w *trial) {
 	w.host = w.subject.Open(t)
 
 	for id, in := range w.list() {
-		if id == "i-3" && in.State != host.Exited || id != "i-3" && in != before[id] {
+		if id == w.i(3) && in.State != host.Exited || id != w.i(3) && in != before[id] {
 			t.Errorf("found %+v, was %+v", in, before[id])
 		}
 	}
 	for _, p := range append(launched, one, two) {
 		p.ExpectHere()
 	}
-	if err := w.host.Start(t.Context(), w.Spec("i-1")); err != nil {
+	if err := w.host.Start(t.Context(), w.Spec(w.i(1))); err != nil {
 		t.Error(err)
 	}
-	w.stop("i-1")
+	w.stop(w.i(1))
 	for _, p := range append(launched, one) {
 		p.ExpectGone()
 	}
 	two.ExpectHere()
-	four := w.start("i-4")
-	if list := w.list(); len(list) != 3 || list["i-2"].State != host.Running || list["i-4"].State != host.Running {
+	four := w.start(w.i(4))
+	if list := w.list(); len(list) != 3 || list[w.i(2)].State != host.Running || list[w.i(4)].State != host.Running {
 		t.Errorf("listed: %v", list)
 	}
-	w.stop("i-2")
+	w.stop(w.i(2))
 	two.ExpectGone()
 	four.ExpectHere()
+}
+
+func testSocketMadeAnew(t *testing.T, w *trial) {
+	agent := w.start(w.i(1))
+	w.Reopen()
+	agent.Hangup()
+	deadline := time.Now().Add(patience)
+	for w.Count(w.i(1), "agent") != 2 {
+		if time.Now().After(deadline) {
+			t.Fatal("the agent does not find the socket")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.Wait(w.i(1), "agent").ExpectHere()
 }
 
 func testMany(t *testing.T, w *trial) {
 	const n = 6
 	var wg sync.WaitGroup
 	for i := range n {
-		id := lift.InstanceID(fmt.Sprintf("i-%d", i))
+		id := w.i(i)
 		for range 2 {
 			wg.Go(func() {
 				if err := w.host.Start(t.Context(), w.Spec(id)); err != nil {
@@ -322,7 +341,7 @@ func testMany(t *testing.T, w *trial) {
 	wg.Wait()
 	var agents []*Peer
 	for i := range n {
-		id := lift.InstanceID(fmt.Sprintf("i-%d", i))
+		id := w.i(i)
 		agents = append(agents, w.Wait(id, "agent"))
 		if count := w.Count(id, "agent"); count != 1 {
 			t.Errorf("%s has %d agents", id, count)
@@ -350,13 +369,13 @@ func testMany(t *testing.T, w *trial) {
 func testCancelled(t *testing.T, w *trial) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.host.Start(ctx, w.Spec("i-1")); !errors.Is(err, context.Canceled) {
+	if err := w.host.Start(ctx, w.Spec(w.i(1))); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if list := w.list(); len(list) != 0 {
 		t.Errorf("listed: %v", list)
 	}
-	w.start("i-1")
+	w.start(w.i(1))
 }
 
 func testBadSpecs(t *testing.T, w *trial) {
@@ -364,8 +383,8 @@ func testBadSpecs(t *testing.T, w *trial) {
 		{},
 		{ID: "../x", Server: "unix:/x"}, {ID: ".", Server: "unix:/x"}, {ID: "a/b", Server: "unix:/x"},
 		{ID: lift.InstanceID(strings.Repeat("x", 65)), Server: "unix:/x"},
-		{ID: "i-1"},
-		{ID: "i-1", Server: "unix:/x", CPUs: -1}, {ID: "i-1", Server: "unix:/x", MemoryMB: -1},
+		{ID: w.i(1)}, {ID: w.i(1), Server: "unix:run/agent.sock"},
+		{ID: w.i(1), Server: "unix:/x", CPUs: -1}, {ID: w.i(1), Server: "unix:/x", MemoryMB: -1},
 	} {
 		if err := w.host.Start(t.Context(), s); err == nil {
 			t.Errorf("%+v was started", s)

@@ -19,8 +19,9 @@ const patience = 20 * time.Second
 
 // A Switchboard is what everything that runs in instances connects to.
 type Switchboard struct {
-	t      *testing.T
-	server string
+	t        *testing.T
+	path     string
+	listener net.Listener
 
 	mu    sync.Mutex
 	peers []*Peer
@@ -36,20 +37,26 @@ func NewSwitchboard(t *testing.T) *Switchboard {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	path := filepath.Join(dir, "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Switchboard{t: t, server: "unix:" + path, come: make(chan struct{})}
+	s := &Switchboard{t: t, path: filepath.Join(dir, "s"), come: make(chan struct{})}
+	s.listen()
 	t.Cleanup(func() {
-		l.Close()
+		s.listener.Close()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for _, p := range s.peers {
 			p.conn.Close()
 		}
 	})
+	return s
+}
+
+func (s *Switchboard) listen() {
+	s.t.Helper()
+	l, err := net.Listen("unix", s.path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.listener = l
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -59,12 +66,18 @@ func NewSwitchboard(t *testing.T) *Switchboard {
 			go s.admit(conn)
 		}
 	}()
-	return s
+}
+
+// Reopen makes the socket anew, as a service does that starts again.
+func (s *Switchboard) Reopen() {
+	s.t.Helper()
+	s.listener.Close()
+	s.listen()
 }
 
 // Spec is that of an instance whose agent reports here.
 func (s *Switchboard) Spec(id lift.InstanceID) host.Spec {
-	return host.Spec{ID: id, Server: s.server, Token: "token-of-" + string(id)}
+	return host.Spec{ID: id, Server: "unix:" + s.path, Token: "token-of-" + string(id)}
 }
 
 func (s *Switchboard) admit(conn net.Conn) {
@@ -143,6 +156,9 @@ type Peer struct {
 
 // Tell gives an order that has no answer.
 func (p *Peer) Tell(order string) { fmt.Fprintln(p.conn, order) }
+
+// Hangup closes the connection. An agent comes again, others end.
+func (p *Peer) Hangup() { p.conn.Close() }
 
 // Ask gives an order and waits for the answer.
 func (p *Peer) Ask(order string) string {

@@ -176,7 +176,7 @@ func (l limiter) add(id lift.InstanceID, pid int, cpus float64, memoryMB int) er
 	return nil
 }
 
-// pids are the processes of an instance, the first one first.
+// pids are the processes of an instance.
 func (l limiter) pids(id lift.InstanceID) (pids []int) {
 	for _, dir := range l.groups(id) {
 		text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
@@ -188,10 +188,31 @@ func (l limiter) pids(id lift.InstanceID) (pids []int) {
 				pids = append(pids, pid)
 			}
 		}
-		slices.Sort(pids)
 		return pids
 	}
 	return nil
+}
+
+// kill ends the processes of an instance, those they start meanwhile included.
+func (l limiter) kill(id lift.InstanceID) error {
+	for range 500 {
+		pids := l.pids(id)
+		if len(pids) == 0 {
+			return nil
+		}
+		for _, pid := range pids {
+			fd, err := unix.PidfdOpen(pid, 0)
+			if err != nil {
+				continue // it has ended
+			}
+			if slices.Contains(l.pids(id), pid) { // still, so the descriptor is of the right one
+				unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+			}
+			unix.Close(fd)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("processes %v of instance %s do not end", l.pids(id), id)
 }
 
 // wait returns when no process of the instance is left.

@@ -334,7 +334,12 @@ func (h *Host) sweep() error {
 	kept := map[lift.InstanceID]bool{}
 	for _, e := range entries {
 		id, dir := lift.InstanceID(e.Name()), filepath.Join(h.Dir, "instances", e.Name())
-		held, err := host.Held(dir)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		held, err := h.settled(ctx, dir)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) { // stuck: its Stop will say so
+			held, err = true, nil
+		}
 		if err != nil {
 			return err
 		}

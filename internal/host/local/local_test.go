@@ -54,7 +54,7 @@ func options(t *testing.T, mode Mode) Options {
 }
 
 func TestShared(t *testing.T) {
-	hosttest.Run(t, func(t *testing.T) hosttest.Subject { return &subject{o: options(t, Shared)} })
+	hosttest.Run(t, &subject{o: options(t, Shared)})
 }
 
 func TestFolderIsTakenOnce(t *testing.T) {

@@ -295,10 +295,8 @@ func (h *Host) kill(dir string, id lift.InstanceID) error {
 		return errors.Join(err, h.limits.wait(id))
 	}
 	pid, err := host.Find(dir)
-	if err != nil {
-		if pids := h.limits.pids(id); len(pids) > 0 { // its socket was removed: ask its cgroup
-			pid, err = pids[0], nil
-		}
+	if err != nil && len(h.limits.pids(id)) > 0 { // somebody removed its socket: its cgroup knows
+		return h.limits.kill(id)
 	}
 	if err != nil {
 		return fmt.Errorf("its agent holds %s but cannot be found: %w", filepath.Join(dir, host.LockName), err)
