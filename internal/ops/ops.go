@@ -192,6 +192,14 @@ func (c caller) placement(tx store.Tx, given string) (*lift.Placement, error) {
 	return find(c, tx, store.Placements, store.InRegion(c.Region, given), given, func(*lift.Placement) bool { return true })
 }
 
+func (c caller) ruleSet(tx store.Tx, given string) (*lift.RuleSet, error) {
+	return find(c, tx, store.RuleSets, store.InRegion(c.Region, c.name(given, "matchmakingruleset")), given, func(*lift.RuleSet) bool { return true })
+}
+
+func (c caller) configuration(tx store.Tx, given string) (*lift.MatchmakingConfiguration, error) {
+	return find(c, tx, store.Configurations, store.InRegion(c.Region, c.name(given, "matchmakingconfiguration")), given, func(*lift.MatchmakingConfiguration) bool { return true })
+}
+
 // home refuses a location that a fleet does not have. Fleets have one, their
 // home region.
 func home(f *lift.Fleet, location *string) error {

@@ -126,7 +126,10 @@ func TestEveryListPages(t *testing.T) {
 		must(w.CreateGameSessionQueue(w.ctx, &api.CreateGameSessionQueueInput{Name: fmt.Sprint("q", i)}))(t)
 		w.activate(session)
 		w.newFleet()
+		must(w.CreateMatchmakingRuleSet(w.ctx, &api.CreateMatchmakingRuleSetInput{Name: fmt.Sprint("r", i), RuleSetBody: pairsRules}))(t)
+		must(w.CreateMatchmakingConfiguration(w.ctx, standaloneIn(fmt.Sprint("m", i), "r0")))(t)
 	}
+	must(w.CreateMatchmakingConfiguration(w.ctx, standaloneIn("other", "r1")))(t)
 	for i := range 5 {
 		must(w.CreatePlayerSession(w.ctx, &api.CreatePlayerSessionInput{GameSessionId: session, PlayerId: fmt.Sprint("p", i)}))(t)
 		must(w.CreatePlayerSession(w.ctx, &api.CreatePlayerSessionInput{GameSessionId: session, PlayerId: "same"}))(t)
@@ -157,6 +160,18 @@ func TestEveryListPages(t *testing.T) {
 			o, err := w.DescribeGameSessionQueues(w.ctx, &api.DescribeGameSessionQueuesInput{Limit: two, NextToken: k})
 			return len(o.GameSessionQueues) + 1, o.NextToken, err // 5, the others are 6
 		},
+		"DescribeMatchmakingRuleSets": func(k *string) (int, *string, error) {
+			o, err := w.DescribeMatchmakingRuleSets(w.ctx, &api.DescribeMatchmakingRuleSetsInput{Limit: two, NextToken: k})
+			return len(o.RuleSets), o.NextToken, err
+		},
+		"DescribeMatchmakingConfigurations": func(k *string) (int, *string, error) {
+			o, err := w.DescribeMatchmakingConfigurations(w.ctx, &api.DescribeMatchmakingConfigurationsInput{Limit: two, NextToken: k})
+			return len(o.Configurations), o.NextToken, err
+		},
+		"DescribeMatchmakingConfigurations of a rule set": func(k *string) (int, *string, error) {
+			o, err := w.DescribeMatchmakingConfigurations(w.ctx, &api.DescribeMatchmakingConfigurationsInput{Limit: two, NextToken: k, RuleSetName: new("r0")})
+			return len(o.Configurations), o.NextToken, err
+		},
 		"DescribeFleetEvents": func(k *string) (int, *string, error) {
 			o, err := w.DescribeFleetEvents(w.ctx, &api.DescribeFleetEventsInput{FleetId: fleet, Limit: two, NextToken: k})
 			return len(o.Events), o.NextToken, err
@@ -175,6 +190,7 @@ func TestEveryListPages(t *testing.T) {
 		},
 	} {
 		want := map[string]int{
+			"DescribeMatchmakingRuleSets": 5, "DescribeMatchmakingConfigurations of a rule set": 5,
 			"DescribeGameSessionQueues": 8, "DescribeFleetEvents": 7, "DescribeGameSessions": 5,
 			"DescribePlayerSessions of a session": 10, "DescribePlayerSessions of a player": 5,
 		}[name]

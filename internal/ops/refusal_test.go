@@ -21,6 +21,7 @@ type stage struct {
 	session, activating     string // ACTIVE with one slot, ACTIVATING
 	ended                   string // TERMINATED
 	queue, placement        string // placement is FULFILLED
+	ruleSet, matchmaker     string // two teams of 1 to 2; WITH_QUEUE
 }
 
 func newStage(t *testing.T, rules ...Rules) *stage {
@@ -56,6 +57,9 @@ func newStage(t *testing.T, rules ...Rules) *stage {
 
 	s.queue = "q"
 	must(w.CreateGameSessionQueue(w.ctx, &api.CreateGameSessionQueueInput{Name: s.queue, Destinations: []api.GameSessionQueueDestination{{DestinationArn: s.arn(s.fleet)}}}))(t)
+	s.ruleSet, s.matchmaker = "pairs", "duel"
+	must(w.CreateMatchmakingRuleSet(w.ctx, &api.CreateMatchmakingRuleSetInput{Name: s.ruleSet, RuleSetBody: pairsRules}))(t)
+	must(w.CreateMatchmakingConfiguration(w.ctx, s.matchmakerIn()))(t)
 	s.placement = "done"
 	must(w.StartGameSessionPlacement(w.ctx, &api.StartGameSessionPlacementInput{PlacementId: s.placement, GameSessionQueueName: s.queue, MaximumPlayerSessionCount: 2}))(t)
 	w.turn()
@@ -93,6 +97,12 @@ func TestRefusals(t *testing.T) {
 	}
 	placeIn := func(edit func(*api.StartGameSessionPlacementInput)) *api.StartGameSessionPlacementInput {
 		in := &api.StartGameSessionPlacementInput{PlacementId: "new", GameSessionQueueName: s.queue, MaximumPlayerSessionCount: 2}
+		edit(in)
+		return in
+	}
+	matchIn := func(edit func(*api.CreateMatchmakingConfigurationInput)) *api.CreateMatchmakingConfigurationInput {
+		in := s.matchmakerIn()
+		in.Name = "other"
 		edit(in)
 		return in
 	}
@@ -307,6 +317,38 @@ func TestRefusals(t *testing.T) {
 		{&api.StopGameSessionPlacementInput{PlacementId: "none"}, lift.NotFound, "none"},
 		{&api.StopGameSessionPlacementInput{PlacementId: s.placement}, lift.InvalidRequest, "FULFILLED"},
 
+		// matchmaking
+		{&api.ValidateMatchmakingRuleSetInput{RuleSetBody: "{}"}, lift.InvalidRequest, "ruleLanguageVersion"},
+		{&api.CreateMatchmakingRuleSetInput{Name: "other", RuleSetBody: brokenRules}, lift.InvalidRequest, "for 3 reasons"},
+		{&api.CreateMatchmakingRuleSetInput{RuleSetBody: pairsRules}, lift.InvalidRequest, "Name"},
+		{&api.CreateMatchmakingRuleSetInput{Name: s.ruleSet, RuleSetBody: pairsRules}, lift.InvalidRequest, "already"},
+		{&api.CreateMatchmakingRuleSetInput{Name: "other", RuleSetBody: pairsRules, Tags: tags}, lift.TaggingFailed, "twice"},
+		{&api.DeleteMatchmakingRuleSetInput{Name: "none"}, lift.NotFound, "none"},
+		{&api.DeleteMatchmakingRuleSetInput{Name: s.ruleSet}, lift.InvalidRequest, s.matchmaker},
+		{&api.DescribeMatchmakingRuleSetsInput{Names: []string{s.ruleSet, "none"}}, lift.NotFound, "none"},
+		{matchIn(func(in *api.CreateMatchmakingConfigurationInput) { in.Name = s.matchmaker }), lift.InvalidRequest, "already"},
+		{matchIn(func(in *api.CreateMatchmakingConfigurationInput) { in.Name = "" }), lift.InvalidRequest, "Name"},
+		{matchIn(func(in *api.CreateMatchmakingConfigurationInput) { in.Tags = tags }), lift.TaggingFailed, "twice"},
+		{matchIn(func(in *api.CreateMatchmakingConfigurationInput) { in.RuleSetName = "none" }), lift.NotFound, "none"},
+		{matchIn(func(in *api.CreateMatchmakingConfigurationInput) { in.GameSessionQueueArns = nil }), lift.InvalidRequest, "must name a queue"},
+		{matchIn(func(in *api.CreateMatchmakingConfigurationInput) { in.GameSessionQueueArns = []string{s.queue} }), lift.InvalidRequest, "GameSessionQueueArns[0]: must be the ARN"},
+		{matchIn(func(in *api.CreateMatchmakingConfigurationInput) {
+			in.GameSessionQueueArns = append(in.GameSessionQueueArns, lift.QueueARN("us-west-2", "123456789012", "none"))
+		}), lift.NotFound, "GameSessionQueueArns[1]"},
+		{matchIn(func(in *api.CreateMatchmakingConfigurationInput) {
+			in.GameSessionQueueArns = []string{lift.QueueARN("eu-west-1", "123456789012", s.queue)}
+		}), lift.NotFound, "region eu-west-1"},
+		{matchIn(func(in *api.CreateMatchmakingConfigurationInput) { in.FlexMatchMode = new("STANDALONE") }), lift.InvalidRequest, "must be left out"},
+		{matchIn(func(in *api.CreateMatchmakingConfigurationInput) {
+			in.FlexMatchMode, in.GameSessionQueueArns, in.BackfillMode = new("STANDALONE"), nil, new("AUTOMATIC")
+		}), lift.InvalidRequest, "must be MANUAL"},
+		{matchIn(func(in *api.CreateMatchmakingConfigurationInput) { in.AcceptanceRequired = true }), lift.InvalidRequest, "AcceptanceTimeoutSeconds is required"},
+		{matchIn(func(in *api.CreateMatchmakingConfigurationInput) { in.AdditionalPlayerCount = new(3) }), lift.InvalidRequest, "3 of the 4 seats"},
+		{&api.UpdateMatchmakingConfigurationInput{Name: "none"}, lift.NotFound, "none"},
+		{&api.UpdateMatchmakingConfigurationInput{Name: s.matchmaker, GameSessionQueueArns: []string{}}, lift.InvalidRequest, "must name a queue"},
+		{&api.UpdateMatchmakingConfigurationInput{Name: s.matchmaker, RuleSetName: new("none")}, lift.NotFound, "none"},
+		{&api.DeleteMatchmakingConfigurationInput{Name: "none"}, lift.NotFound, "none"},
+
 		// our own
 		{&api.ExplainFleetInput{FleetId: noFleet}, lift.NotFound, noFleet},
 		{&api.ExplainProcessInput{ProcessId: "none"}, lift.NotFound, "none"},
@@ -358,6 +400,9 @@ func TestRegionsAreApart(t *testing.T) {
 		&api.StartGameSessionPlacementInput{PlacementId: "p", GameSessionQueueName: s.queue, MaximumPlayerSessionCount: 1},
 		&api.StartGameSessionPlacementInput{PlacementId: "p", GameSessionQueueName: lift.QueueARN("us-west-2", "123456789012", s.queue), MaximumPlayerSessionCount: 1},
 		&api.DescribeGameSessionPlacementInput{PlacementId: s.placement},
+		&api.DescribeMatchmakingRuleSetsInput{Names: []string{s.ruleSet}},
+		&api.UpdateMatchmakingConfigurationInput{Name: s.matchmaker},
+		&api.UpdateMatchmakingConfigurationInput{Name: "arn:aws:gamelift:us-west-2:123456789012:matchmakingconfiguration/" + s.matchmaker},
 		&api.ExplainFleetInput{FleetId: s.fleet},
 		&api.ExplainSessionInput{GameSessionId: s.session},
 	} {
@@ -386,6 +431,8 @@ func TestARNs(t *testing.T) {
 		&api.CreateGameSessionInput{FleetId: s.arn(s.fleet), MaximumPlayerSessionCount: 1},
 		&api.DescribeGameSessionsInput{GameSessionId: new(strings.Replace(s.session, "::", ":"+acc+":", 1))},
 		&api.UpdateGameSessionQueueInput{Name: lift.QueueARN("us-west-2", acc, s.queue)},
+		&api.DescribeMatchmakingRuleSetsInput{Names: []string{"arn:aws:gamelift:us-west-2:" + acc + ":matchmakingruleset/" + s.ruleSet}},
+		&api.UpdateMatchmakingConfigurationInput{Name: "arn:aws:gamelift:us-west-2:" + acc + ":matchmakingconfiguration/" + s.matchmaker},
 	} {
 		op := api.Find(strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", in), "*api."), "Input"))
 		if _, err := op.Call(s.ctx, s, in); err != nil {

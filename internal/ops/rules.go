@@ -20,6 +20,7 @@ type Rules struct {
 	UnknownDestination lift.Kind
 
 	Builds, Fleets, Aliases int // per region
+	Matchmakers             int // matchmaking configurations per region
 	Instances               int // that one fleet may want
 	Destinations            int // of one queue
 	Processes               int // on one instance
@@ -32,7 +33,7 @@ var (
 	Standard = Rules{UnknownDestination: lift.NotFound, Processes: 50, Players: 200}
 	Hosted   = Rules{
 		UnknownDestination: lift.NotFound, Processes: 50, Players: 200,
-		Builds: 1000, Fleets: 20, Aliases: 20, Instances: 20, Destinations: 10,
+		Builds: 1000, Fleets: 20, Aliases: 20, Matchmakers: 100, Instances: 20, Destinations: 10,
 	}
 	Rules2019 = Rules{
 		UnknownDestination: lift.InvalidRequest, Processes: 50, Players: 200,

@@ -85,6 +85,12 @@ func (c caller) tagged(tx store.Tx, arn string) (tags *map[string]string, save f
 	case "gamesessionqueue":
 		q, err := c.queue(tx, arn)
 		return tagsIn(tx, store.Queues, q, err, func() *map[string]string { return &q.Tags })
+	case "matchmakingruleset":
+		r, err := c.ruleSet(tx, arn)
+		return tagsIn(tx, store.RuleSets, r, err, func() *map[string]string { return &r.Tags })
+	case "matchmakingconfiguration":
+		m, err := c.configuration(tx, arn)
+		return tagsIn(tx, store.Configurations, m, err, func() *map[string]string { return &m.Tags })
 	}
 	return nil, nil, lift.Errorf(lift.NotFound, "there is no resource %s", arn)
 }

@@ -13,6 +13,7 @@ func TestTags(t *testing.T) {
 	acc := "123456789012"
 	for _, arn := range []string{
 		lift.BuildARN("us-west-2", acc, lift.BuildID(s.build)), *s.arn(s.fleet), lift.AliasARN("us-west-2", lift.AliasID(s.alias)), lift.QueueARN("us-west-2", acc, s.queue),
+		"arn:aws:gamelift:us-west-2:" + acc + ":matchmakingruleset/" + s.ruleSet, "arn:aws:gamelift:us-west-2:" + acc + ":matchmakingconfiguration/" + s.matchmaker,
 	} {
 		tags := func() string {
 			return fmt.Sprint(must(s.ListTagsForResource(s.ctx, &api.ListTagsForResourceInput{ResourceARN: arn}))(t).Tags)

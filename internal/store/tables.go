@@ -220,6 +220,20 @@ var (
 		},
 	}
 
+	RuleSets = &Table[lift.RuleSet]{
+		Kind: Kind{Name: "ruleset"}, noun: "matchmaking rule set",
+		id: func(r *lift.RuleSet) string { return InRegion(r.Region, r.Name) },
+	}
+
+	// Configurations: "ruleset" lists those that use a rule set.
+	Configurations = &Table[lift.MatchmakingConfiguration]{
+		Kind: Kind{Name: "configuration", Indexes: []string{"ruleset"}}, noun: "matchmaking configuration",
+		id: func(m *lift.MatchmakingConfiguration) string { return InRegion(m.Region, m.Name) },
+		keys: func(m *lift.MatchmakingConfiguration) map[string]string {
+			return map[string]string{"ruleset": InRegion(m.Region, m.RuleSet) + "/"}
+		},
+	}
+
 	Events = &Table[lift.FleetEvent]{
 		Kind: Kind{Name: "event", Indexes: []string{"fleet"}}, noun: "event",
 		id: func(e *lift.FleetEvent) string { return string(e.ID) },
@@ -251,7 +265,7 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		Builds.Kind, Aliases.Kind, Fleets.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
-		Creators.Kind, Queues.Kind, Placements.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Secrets.Kind,
+		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Secrets.Kind,
 	}
 }
 
