@@ -220,13 +220,36 @@ func (l *largeSearch) fill(anchor *entry, pop *population, level, most int) bool
 			f.put(anchor, &anchor.parties[i], anchor.parties[i].team)
 		}
 	}
-	picked := l.similar(anchor, pop, most, low, high)
+	walk := l.similar(anchor, pop, low, high)
+	var picked []*entry
+	players := anchor.size
+	if !anchor.backfill {
+		picked = append(picked, anchor)
+	}
+	for players < most {
+		e := walk.next()
+		if e == nil {
+			break
+		}
+		if players+e.size <= most {
+			picked = append(picked, e)
+			players += e.size
+		}
+	}
 	// Bigger parties are harder to place and go first; among equals the order
 	// of the balanced attribute spreads strong and weak over the teams.
 	slices.SortStableFunc(picked, func(a, b *entry) int {
 		return cmp.Or(cmp.Compare(b.size, a.size), cmp.Compare(l.value(b), l.value(a)))
 	})
 	for _, e := range picked {
+		f.place(e)
+	}
+	// Gaps that no picked party fits go to the next nearest tickets that do.
+	for f.left > 0 {
+		e := walk.next()
+		if e == nil {
+			break
+		}
 		f.place(e)
 	}
 	if !anchor.backfill && !slices.Contains(f.tickets, anchor) || anchor.backfill && len(f.tickets) < 2 {
@@ -303,40 +326,45 @@ func (l *largeSearch) windowAround(anchor *entry, pop *population, level int) (l
 	return low, low + width, best >= 0
 }
 
-// similar lists tickets by the distance of their balanced value from the
-// anchor's, as many as could fill the match and some to spare for gaps that
-// parties leave.
-func (l *largeSearch) similar(anchor *entry, pop *population, most int, low, high float64) []*entry {
+// A similarity walks a population outwards from a value, nearest first.
+type similarity struct {
+	l         *largeSearch
+	anchor    *entry
+	pop       *population
+	own       float64
+	up, down  int
+	low, high float64 // of the batchDistance window
+}
+
+func (l *largeSearch) similar(anchor *entry, pop *population, low, high float64) *similarity {
 	own := l.value(anchor)
 	up, _ := slices.BinarySearchFunc(pop.entries, own, func(e *entry, v float64) int { return cmp.Compare(l.value(e), v) })
-	down := up - 1
-	var out []*entry
-	players := anchor.size
-	if !anchor.backfill {
-		out = append(out, anchor)
-	}
-	windows := l.pool.plan.windows
-	for players < most && (down >= 0 || up < len(pop.entries)) {
+	return &similarity{l, anchor, pop, own, up, up - 1, low, high}
+}
+
+// next returns the next ticket that may join, or nil.
+func (w *similarity) next() *entry {
+	windows := w.l.pool.plan.windows
+	for w.down >= 0 || w.up < len(w.pop.entries) {
 		var e *entry
-		if up >= len(pop.entries) || down >= 0 && own-l.value(pop.entries[down]) < l.value(pop.entries[up])-own {
-			e = pop.entries[down]
-			down--
+		if w.up >= len(w.pop.entries) || w.down >= 0 && w.own-w.l.value(w.pop.entries[w.down]) < w.l.value(w.pop.entries[w.up])-w.own {
+			e = w.pop.entries[w.down]
+			w.down--
 		} else {
-			e = pop.entries[up]
-			up++
+			e = w.pop.entries[w.up]
+			w.up++
 		}
-		if e == anchor || e.status != Searching || players+e.size > most {
+		if e == w.anchor || e.status != Searching {
 			continue
 		}
 		if len(windows) > 0 {
-			if v := e.parties[0].cols[windows[0].column]; v < low || v > high {
+			if v := e.parties[0].cols[windows[0].column]; v < w.low || v > w.high {
 				continue
 			}
 		}
-		out = append(out, e)
-		players += e.size
+		return e
 	}
-	return out
+	return nil
 }
 
 // A teamFill assigns tickets to teams in the documented order: among teams

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -29,19 +30,19 @@ type plan struct {
 	distinct   []distinctRule
 	sorts      []sortKey
 	levels     []levelPlan
-	teamBlind  bool // no required rule tells teams apart
-	alike      bool // tickets with equal columns are interchangeable for every rule
-	named      bool // some rule names one of several teams from one definition
+	shapes     map[string]*shapeList // by what they depend on
+	teamBlind  bool                  // no required rule tells teams apart
+	alike      bool                  // tickets with equal columns are interchangeable for every rule
+	named      bool                  // some rule names one of several teams from one definition
 }
 
 // levelPlan is what a plan needs to know about one level.
 type levelPlan struct {
-	shapes   []shape
-	complete bool      // shapes lists all of them
-	ordered  []shape   // with every order of teams from one definition, for backfill tickets; made when first needed
-	widths   []float64 // of the windows
-	largest  int       // team
-	most     int       // players of a match
+	shapes  *shapeList // see shapesFor
+	ordered *shapeList // with every order of teams from one definition, for backfill tickets
+	widths  []float64  // of the windows
+	largest int        // team
+	most    int        // players of a match
 }
 
 // A column is one number per party: an attribute reduced by an aggregation.
@@ -67,7 +68,7 @@ type unary struct {
 }
 
 func compile(set *rules.Set, additional int) *plan {
-	p := &plan{set: set, additional: additional, teamBlind: true, alike: true}
+	p := &plan{set: set, additional: additional, teamBlind: true, alike: true, shapes: map[string]*shapeList{}}
 	for i := range set.Rules {
 		r := &set.Rules[i]
 		if r.Type.Sorts() {
@@ -327,27 +328,49 @@ func (p *plan) lowHigh(attribute int, agg rules.Aggregation) (low, high int) {
 
 // shapesFor returns the shapes to try around an anchor. The players of a
 // backfill ticket stand in certain teams already, which are then no longer
-// interchangeable.
+// interchangeable. Shapes are enumerated when first needed, once for all levels
+// that agree about sizes.
 func (p *plan) shapesFor(level int, backfill bool) []shape {
+	return p.shapesOf(level, backfill).list
+}
+
+// shapeList is shapes and whether they are all there are.
+type shapeList struct {
+	list     []shape
+	complete bool
+}
+
+func (p *plan) shapesOf(level int, backfill bool) *shapeList {
+	named := p.named || backfill
 	lp := &p.levels[level]
-	if !backfill || p.named || len(p.set.Teams) == len(p.set.Definitions) {
-		return lp.shapes
+	into := &lp.shapes
+	if named && !p.named {
+		into = &lp.ordered
 	}
-	if lp.ordered == nil {
-		all := false
-		lp.ordered, all = shapesAt(p.set, level, p.additional, true)
-		lp.complete = lp.complete && all
+	if *into != nil {
+		return *into
 	}
-	return lp.ordered
+	l := &p.set.Levels[level]
+	key := fmt.Appendf(nil, "%t %v", named, l.Sizes)
+	for i := range p.set.Rules {
+		if p.set.Rules[i].Type == rules.Compound || sizesOnly(p.set, level, i) {
+			key = fmt.Appendf(key, " %d %v", i, l.Limits[i])
+		}
+	}
+	if known := p.shapes[string(key)]; known != nil {
+		*into = known
+		return known
+	}
+	made := &shapeList{}
+	made.list, made.complete = shapesAt(p.set, level, p.additional, named)
+	*into, p.shapes[string(key)] = made, made
+	return made
 }
 
 func (p *plan) compileLevels() {
 	for k := range p.set.Levels {
 		l := &p.set.Levels[k]
 		lp := levelPlan{}
-		if !p.set.Large {
-			lp.shapes, lp.complete = shapesAt(p.set, k, p.additional, p.named)
-		}
 		for _, w := range p.windows {
 			d := l.Limits[w.rule].MaxDistance
 			lp.widths = append(lp.widths, d)

@@ -154,6 +154,13 @@ func (p *Pool) Add(now time.Time, t Ticket) (Update, error) {
 	case len(t.Players) > maxParty && !t.Backfill:
 		return u, &TicketError{Ticket: t.ID, Why: fmt.Sprintf("it has %d players, at most %d are allowed", len(t.Players), maxParty)}
 	}
+	for i, a := range t.Players {
+		for _, b := range t.Players[:i] {
+			if a.ID == b.ID {
+				return u, &TicketError{Ticket: t.ID, Why: fmt.Sprintf("player %s is in it twice", a.ID)}
+			}
+		}
+	}
 	e, problems := p.newEntry(t)
 	if len(problems) > 0 {
 		return u, &TicketError{Ticket: t.ID, Why: "attributes do not fit the rule set", Problems: problems}

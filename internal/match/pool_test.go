@@ -150,13 +150,15 @@ func TestWrongAnswers(t *testing.T) {
 	s.take(s.pool.Stop(at(1), "nobody", "", ""))
 	s.take(s.pool.Add(at(1), solo("c", 1)))
 	s.take(s.pool.Add(at(1), Ticket{ID: "empty"}))
+	s.take(s.pool.Add(at(1), Ticket{ID: "twins", Players: []Player{{ID: "p"}, {ID: "p"}}}))
 	s.want("error: ticket zoe: no such ticket waits",
 		"error: ticket a: player p-b does not belong to it",
 		"c QUEUED → SEARCHING",
 		"error: ticket c: it is in status SEARCHING; only a ticket in REQUIRES_ACCEPTANCE can be accepted or rejected",
 		"error: ticket nobody: no such ticket waits",
 		"error: ticket c: a ticket with this id is waiting already",
-		"error: ticket empty: it has no players")
+		"error: ticket empty: it has no players",
+		"error: ticket twins: player p is in it twice")
 }
 
 // A proposal survives the pool: its owner adds the tickets again and restores

@@ -120,10 +120,10 @@ func (s *search) find(e *entry, from int, free bool) outcome {
 func (s *search) atLevel(k int) bool {
 	s.level = k
 	s.limits = s.plan.set.Levels[k].Limits
-	lp := &s.plan.levels[k]
-	shapes := s.plan.shapesFor(k, s.anchor.backfill)
+	known := s.plan.shapesOf(k, s.anchor.backfill)
+	shapes := known.list
 	if len(shapes) == 0 {
-		s.cut = s.cut || !lp.complete
+		s.cut = s.cut || !known.complete
 		return false
 	}
 	limit := wholePool / 2
@@ -142,7 +142,7 @@ func (s *search) atLevel(k int) bool {
 			return true
 		}
 		if !cut {
-			s.cut = s.cut || !lp.complete
+			s.cut = s.cut || !known.complete
 			return false
 		}
 		s.nodes = max(s.nodes, 0) + rest

@@ -21,7 +21,7 @@ type shape struct {
 const (
 	maxShapes         = 4096
 	maxShapesPerTotal = 64
-	maxShapeSteps     = 100_000 // sizes tried, per enumeration
+	maxShapeSteps     = 20_000 // sizes tried, per enumeration
 )
 
 // shapesAt lists the admissible shapes of a level, biggest first, even ones
