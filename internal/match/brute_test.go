@@ -162,10 +162,10 @@ func checkMatch(p *Pool, tickets map[TicketID]Ticket, levels map[TicketID]int, m
 // formed must be valid, and the first one must hold the oldest ticket that any
 // match holds, with as many players as a match around it can have.
 func TestAgainstBruteForce(t *testing.T) {
-	worlds := 8000
+	worlds := 6000
 	switch {
 	case raceEnabled:
-		worlds = 800 // the race detector looks at few lines many times
+		worlds = 500 // the race detector looks at few lines many times
 	case os.Getenv("CHAIRLIFT_TEST_ALL") != "":
 		worlds = 25_000
 	}

@@ -25,8 +25,8 @@ func TestIndex(t *testing.T) {
 				s.key = uint64(1000 + step) // at the end, as ages arrive
 			}
 			x.insert(s.key, s.e)
-			plain = append(plain, s)
-			slices.SortFunc(plain, compare)
+			i, _ := slices.BinarySearchFunc(plain, s, compare)
+			plain = slices.Insert(plain, i, s)
 		} else {
 			i := r.IntN(len(plain))
 			x.remove(plain[i].key, plain[i].e)
