@@ -462,6 +462,47 @@ func TestOneUploadWins(t *testing.T) {
 	}
 }
 
+// The same for uploads in parts: each holds its parts, one becomes the file.
+func TestOneCompletionWins(t *testing.T) {
+	w := newWorld(t, nil)
+	c, ctx := w.client(), t.Context()
+	bucket, key := aws.String("b"), aws.String("k")
+	w.locations.add("b/k")
+	var wg sync.WaitGroup
+	var completions []*s3.CompleteMultipartUploadInput
+	for i := range 6 {
+		begun, err := c.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: bucket, Key: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		part, err := c.UploadPart(ctx, &s3.UploadPartInput{Bucket: bucket, Key: key, UploadId: begun.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader(strings.Repeat("x", 100+i))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		completions = append(completions, &s3.CompleteMultipartUploadInput{
+			Bucket: bucket, Key: key, UploadId: begun.UploadId,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag}}},
+		})
+	}
+	errs := make([]error, len(completions))
+	for i, in := range completions {
+		wg.Go(func() { _, errs[i] = c.CompleteMultipartUpload(ctx, in) })
+	}
+	wg.Wait()
+	won := 0
+	for _, err := range errs {
+		if err == nil {
+			won++
+		} else {
+			wantCode(t, err, "AccessDenied", "create another")
+		}
+	}
+	info, err := w.files.Stat(ctx, "b/k")
+	if won != 1 || err != nil || info.SizeBytes != w.locations.finished["b/k"] {
+		t.Errorf("%d won; stored %d bytes, Finished heard %d, %v", won, info.SizeBytes, w.locations.finished["b/k"], err)
+	}
+}
+
 // Temporary credentials open their one key, for their time, and nothing else.
 func TestTemporaryCredentials(t *testing.T) {
 	w := newWorld(t, nil)
