@@ -19,6 +19,9 @@ type dialect struct {
 	// backup writes a copy of what is committed to a new file, while others
 	// read and write.
 	backup func(c *conn, path string) error
+	// checkpointPages is the length of a log beside the database from which
+	// it is moved there; 0 if there is none or the database sees to it.
+	checkpointPages int64
 	// explain turns a driver's error into one that says what to do and wraps
 	// one of the store's; nil stays nil.
 	explain func(error) error

@@ -1,6 +1,11 @@
 package sqldb
 
-import "testing"
+import (
+	"context"
+	"testing"
+
+	"github.com/chairlift-games/chairlift/internal/store"
+)
 
 // SmallLimits makes everything the writer remembers so small that little work
 // reaches the edges of it. No store is open when it is called, and none when
@@ -14,15 +19,38 @@ func SmallLimits(t *testing.T) {
 // ForgetBetweenCommits makes the writer work as it does where others write, too.
 func (s *Store) ForgetBetweenCommits() { s.writer.dialect.sole = false }
 
-// Exec runs a statement as the writer would, inside a transaction of its own
-// only if the text says so. Nothing else may be going on.
+// CheckpointFrom sets the length of the log, in pages, from which it is moved
+// into the database.
+func (s *Store) CheckpointFrom(pages int64) { s.writer.checkpointer.pages = pages }
+
+// Exec runs a statement on the writer's connection, outside of a transaction.
 func (s *Store) Exec(text string) error {
-	_, err := s.writer.conn.exec(text)
-	return err
+	return s.onWriter(func(c *conn) error {
+		_, err := c.exec(text)
+		return err
+	})
 }
 
-// Int64 returns the one number that a query answers.
-func (s *Store) Int64(text string) (int64, error) { return s.writer.conn.int64(text) }
+// Int64 returns the first number that a query answers.
+func (s *Store) Int64(text string) (n int64, err error) {
+	err = s.onWriter(func(c *conn) (err error) {
+		n, err = c.int64(text)
+		return err
+	})
+	return n, err
+}
 
 // Text returns the first text that a query answers.
-func (s *Store) Text(text string) (string, error) { return s.writer.conn.text(text) }
+func (s *Store) Text(text string) (answer string, err error) {
+	err = s.onWriter(func(c *conn) (err error) {
+		answer, err = c.text(text)
+		return err
+	})
+	return answer, err
+}
+
+// onWriter calls f while the writer waits for a closure that reads nothing, so
+// that its connection is free.
+func (s *Store) onWriter(f func(*conn) error) error {
+	return s.Update(context.Background(), func(store.Tx) error { return f(s.writer.conn) })
+}

@@ -14,6 +14,7 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -131,16 +132,9 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	close(s.writer.stop)
-	<-s.writer.stopped
+	// The last connection to close moves the log into the database.
+	err := cmp.Or(s.pool.close(), s.writer.close())
 	s.CloseAll()
-	err := s.pool.close()
-	if c := s.writer.conn; c != nil {
-		// The last connection to close moves the log into the database.
-		if e := c.close(); e != nil {
-			err = e
-		}
-	}
 	if e := s.unlock(); e != nil && err == nil {
 		err = fmt.Errorf("store: %w", e)
 	}

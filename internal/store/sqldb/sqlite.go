@@ -74,7 +74,7 @@ func sqliteDialect(path string) *dialect {
 	}
 	common := []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)"}
 	writer := dsn(append(common, fmt.Sprintf("cache_size(-%d)", writerCacheKiB),
-		fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages), "journal_size_limit(67108864)")...)
+		"wal_autocheckpoint(0)", "journal_size_limit(67108864)")...)
 	viewer := dsn(append(common, fmt.Sprintf("cache_size(-%d)", viewCacheKiB), "query_only(1)")...)
 	return &dialect{
 		connect: func(view bool) (driver.Conn, error) {
@@ -88,16 +88,17 @@ func sqliteDialect(path string) *dialect {
 			}
 			return c.Connect(context.Background())
 		},
-		sole:      true,
-		ready:     func(c *conn) error { return readySQLite(c, path) },
-		backup:    backupSQLite,
-		explain:   func(err error) error { return explainSQLite(path, err) },
-		param:     func(int) string { return "?" }, // a numbered one is looked up by name at each use
-		begin:     "BEGIN IMMEDIATE",
-		beginView: "BEGIN",
-		text:      "TEXT",
-		blob:      "BLOB",
-		tableEnd:  " WITHOUT ROWID",
+		sole:            true,
+		ready:           func(c *conn) error { return readySQLite(c, path) },
+		backup:          backupSQLite,
+		checkpointPages: checkpointPages,
+		explain:         func(err error) error { return explainSQLite(path, err) },
+		param:           func(int) string { return "?" }, // a numbered one is looked up by name at each use
+		begin:           "BEGIN IMMEDIATE",
+		beginView:       "BEGIN",
+		text:            "TEXT",
+		blob:            "BLOB",
+		tableEnd:        " WITHOUT ROWID",
 	}
 }
 

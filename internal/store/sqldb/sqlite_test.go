@@ -318,6 +318,56 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// TestLogStaysShort commits without a pause, with views now and then, and looks
+// at the log beside the database.
+func TestLogStaysShort(t *testing.T) {
+	path := fresh(t)
+	s := withoutSync(t, openFile(t, path, sqldb.Options{Kinds: notes}))
+	s.CheckpointFrom(100)
+	const writers, rows, bytes = 4, 400, 16_000 // in all 25 MB
+	var longest atomic.Int64
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := range rows {
+				err := s.Update(context.Background(), func(tx store.Tx) error {
+					return tx.Put("note", store.Row{ID: fmt.Sprintf("%d/%d", i, w), Body: make([]byte, bytes)})
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				if i%20 == w {
+					if err := s.View(context.Background(), func(tx store.Tx) error {
+						_, err := tx.Scan("note", "", "", store.Cursor{}, 10)
+						return err
+					}); err != nil {
+						t.Error(err)
+					}
+				}
+				if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > longest.Load() {
+					longest.Store(info.Size())
+				}
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("the log had up to %d bytes", longest.Load())
+	if n := longest.Load(); n > writers*rows*bytes/2 || n < 100*4096 {
+		t.Errorf("the log had %d bytes", n)
+	}
+	if verdict, err := s.Text("PRAGMA integrity_check"); verdict != "ok" || err != nil {
+		t.Errorf("integrity: %s, %v", verdict, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openFile(t, path, sqldb.Options{Kinds: notes})
+	defer s.Close()
+	if n, err := s.Int64("SELECT COUNT(*) FROM doc_note"); n != writers*rows || err != nil {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}
+
 func TestBackup(t *testing.T) {
 	s := openFile(t, fresh(t), sqldb.Options{Kinds: notes})
 	defer s.Close()

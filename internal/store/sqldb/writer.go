@@ -40,10 +40,11 @@ type writer struct {
 	stop    chan struct{} // closed to end run
 	stopped chan struct{} // closed when run has ended
 
-	conn  *conn
-	began bool // a transaction is open on conn
-	texts map[textRef]string
-	args  []driver.Value // reused
+	conn         *conn
+	began        bool          // a transaction is open on conn
+	checkpointer *checkpointer // nil if there is nothing for it to do
+	texts        map[textRef]string
+	args         []driver.Value // reused
 }
 
 // A request is one call of Update.
@@ -170,6 +171,9 @@ func (w *writer) commit(first *request, group []*request) []*request {
 	}
 	if err == nil && changed {
 		w.wake()
+		if w.checkpointer != nil {
+			w.checkpointer.afterCommit(w.conn)
+		}
 	}
 	return group
 }
@@ -285,12 +289,28 @@ func newWriter(d *dialect, tables map[string]*table, cacheBytes int, wake func()
 		queue: make(chan *request, queueMax), ran: make(chan struct{}, 1),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
+	if d.checkpointPages > 0 {
+		w.checkpointer = newCheckpointer(d, d.checkpointPages)
+	}
 	for _, name := range slices.Sorted(maps.Keys(tables)) {
 		m := newImage(tables[name], w)
 		w.images[name] = m
 		w.order = append(w.order, m)
 	}
 	return w
+}
+
+// close ends the writer; what waits is not started.
+func (w *writer) close() (err error) {
+	close(w.stop)
+	<-w.stopped
+	if w.checkpointer != nil {
+		err = w.checkpointer.close()
+	}
+	if w.conn != nil {
+		err = cmp.Or(w.conn.close(), err)
+	}
+	return err
 }
 
 func errClosed() error { return fmt.Errorf("store: %w", store.ErrClosed) }
