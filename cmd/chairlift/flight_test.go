@@ -309,8 +309,8 @@ func TestByHandWithTheAWSCLI(t *testing.T) {
 	s := serve(t, "shared")
 	game := t.TempDir()
 	copyFile(t, filepath.Join(bin, "arena"), filepath.Join(game, "arena"))
-	// More than one part of a multipart upload, and nothing that compresses.
-	big := make([]byte, 20<<20)
+	// Several parts of a multipart upload, and nothing that compresses.
+	big := make([]byte, 60<<20)
 	for i, x := 0, uint32(1); i < len(big); i++ {
 		x = x*1664525 + 1013904223
 		big[i] = byte(x >> 24)
