@@ -33,7 +33,7 @@ func (p *Pool) Pass(now time.Time) Update {
 func (p *Pool) passSmall(now time.Time, changed []*entry, u *Update) {
 	budget := p.config.PassBudget
 	p.search.changed = true
-	u.Changes, u.Events = slices.Grow(u.Changes, len(changed)), slices.Grow(u.Events, len(changed)/2)
+	u.Changes, u.Events = slices.Grow(u.Changes, len(changed)), slices.Grow(u.Events, len(changed))
 	strict := p.waiting <= p.strict || 2*len(changed) >= p.waiting
 	switch {
 	case strict && 2*len(changed) < p.waiting && len(p.promising(changed, &budget)) == 0:
@@ -242,9 +242,10 @@ func (p *Pool) propose(now time.Time, tickets []*entry, chosen []chosenParty, le
 func (p *Pool) matchCounts(entries []*entry) []RuleCount {
 	sum := p.ruleCounts(entries[0])
 	for _, e := range entries[1:] {
-		for i, c := range p.ruleCounts(e) {
-			sum[i].Passed += c.Passed
-			sum[i].Failed += c.Failed
+		for i := 0; e.counts != nil && i < len(sum); i++ {
+			c := e.counts[p.counted[i]]
+			sum[i].Passed += int(c.passed)
+			sum[i].Failed += int(c.failed)
 		}
 	}
 	return sum

@@ -75,6 +75,9 @@ type Pool struct {
 
 	stats  Stats
 	totals []ruleTotal // by rule
+	// counted are the rules whose evaluations are reported: the first fifty
+	// that can be true or false (18).
+	counted []int
 }
 
 type ruleTotal struct{ passed, failed uint64 }
@@ -116,6 +119,11 @@ func NewPool(c Config) *Pool {
 	}
 	p.search = newSearch(p)
 	p.totals = make([]ruleTotal, len(p.set.Rules))
+	for i := range p.set.Rules {
+		if !p.set.Rules[i].Type.Sorts() && len(p.counted) < 50 {
+			p.counted = append(p.counted, i)
+		}
+	}
 	return p
 }
 
@@ -335,16 +343,12 @@ func (e *entry) players(p *Pool, teams bool) []Seat {
 
 // ruleCounts returns a ticket's evaluations (18).
 func (p *Pool) ruleCounts(e *entry) []RuleCount {
-	var out []RuleCount
-	for i := range p.set.Rules {
-		if p.set.Rules[i].Type.Sorts() || len(out) == 50 {
-			continue
-		}
-		c := RuleCount{Rule: p.set.Rules[i].Name}
+	out := make([]RuleCount, len(p.counted))
+	for k, i := range p.counted {
+		out[k].Rule = p.set.Rules[i].Name
 		if e.counts != nil {
-			c.Passed, c.Failed = int(e.counts[i].passed), int(e.counts[i].failed)
+			out[k].Passed, out[k].Failed = int(e.counts[i].passed), int(e.counts[i].failed)
 		}
-		out = append(out, c)
 	}
 	return out
 }

@@ -136,8 +136,11 @@ func (s *search) atLevel(k int) bool {
 		if cut { // a look at a part may spend a part
 			rest = s.nodes - s.nodes/4
 			s.nodes -= rest
+			s.budget -= rest
 		}
-		if s.overBase(shapes, cut) {
+		found := s.overBase(shapes, cut)
+		s.budget += rest
+		if found {
 			s.nodes += rest
 			return true
 		}
