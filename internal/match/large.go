@@ -18,9 +18,20 @@ import (
 // first.
 func (p *Pool) passLarge(now time.Time, changed []*entry, u *Update) {
 	l := &largeSearch{pool: p, set: p.set, judge: p.search.judge, populations: map[populationKey]*population{}}
-	for _, e := range p.ordered(slices.Concat(p.backfills, p.everyoneElse())) {
+	anchors := p.ordered(slices.Concat(p.backfills, p.everyoneElse()))
+	// A pass that was cut short goes on where it ended.
+	if i := slices.IndexFunc(anchors, func(e *entry) bool { return e.seq == p.resume }); i > 0 {
+		anchors = slices.Concat(anchors[i:], anchors[:i])
+	}
+	p.resume = 0
+	for _, e := range anchors {
 		if e.status != Searching {
 			continue
+		}
+		if l.fills >= maxFills {
+			p.resume = e.seq
+			p.changed = changed
+			return
 		}
 		e.tried = p.passes
 		p.stats.Searches++
@@ -31,12 +42,17 @@ func (p *Pool) passLarge(now time.Time, changed []*entry, u *Update) {
 			}
 			p.propose(now, l.tickets, l.chosen, level, location, u)
 			clear(l.populations)
+			l.fills = 0
 		}
 	}
 	for _, e := range changed {
 		e.queued = false
 	}
 }
+
+// maxFills bounds how many fills may fail in a row in one pass, each some tens
+// of microseconds.
+const maxFills = 1000
 
 func (p *Pool) everyoneElse() []*entry {
 	return slices.DeleteFunc(p.everyone(), func(e *entry) bool { return e.backfill })
@@ -47,6 +63,7 @@ type largeSearch struct {
 	set         *rules.Set
 	judge       *rules.Judge
 	populations map[populationKey]*population
+	fills       int // since the last match
 	tickets     []*entry
 	chosen      []chosenParty
 }
@@ -210,6 +227,7 @@ func (l *largeSearch) choices(e *entry, level int) []populationKey {
 // fill picks the tickets most similar to the anchor, assigns them to teams,
 // balances and asks the judge.
 func (l *largeSearch) fill(anchor *entry, pop *population, level, most int) bool {
+	l.fills++
 	low, high, ok := l.windowAround(anchor, pop, level)
 	if !ok {
 		return false

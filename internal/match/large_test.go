@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chairlift-games/chairlift/internal/match/rules"
 )
@@ -101,6 +100,33 @@ func TestLargeWindow(t *testing.T) {
 	}
 }
 
+// TestLargePassGoesOn: tickets that fit nobody may use up a pass, but the next
+// one goes on after them.
+func TestLargePassGoesOn(t *testing.T) {
+	p := NewPool(Config{Rules: mustParse(t, fmt.Sprintf(brawl, "largestPopulation", `,{"name":"Band","type":"batchDistance","batchAttribute":"skill","maxDistance":300}`)), Standalone: true})
+	add := func(i int, skill float64) {
+		k := solo(fmt.Sprint("t", i), 0)
+		k.Players[0].Attributes = map[string]rules.Value{"skill": rules.N(skill)}
+		k.Players[0].LatencyMS = map[string]int{"eu": 20}
+		if _, err := p.Add(at(0), k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range maxFills + 200 {
+		add(i, float64(i)*1e6)
+	}
+	for i := range 50 {
+		add(maxFills+200+i, -5000+float64(i))
+	}
+	first := p.Pass(at(1))
+	if len(first.Matches) != 0 || first.Next.IsZero() {
+		t.Errorf("the first pass formed %d matches and wants to go on at %s", len(first.Matches), first.Next)
+	}
+	if second := p.Pass(at(2)); len(second.Matches) != 1 {
+		t.Errorf("the second pass formed %d matches", len(second.Matches))
+	}
+}
+
 // A backfill ticket of a large match comes first and keeps its players' teams.
 func TestLargeBackfill(t *testing.T) {
 	p := NewPool(Config{Rules: mustParse(t, fmt.Sprintf(brawl, "largestPopulation", "")), Standalone: true})
@@ -135,5 +161,4 @@ func BenchmarkLarge(b *testing.B) {
 	benchmarkDrain(b, body, 5000, func() *crowd {
 		return &crowd{r: rand.New(rand.NewPCG(10, 1)), skill: bell, parties: false, locations: threeLocations}
 	})
-	_ = time.Second
 }

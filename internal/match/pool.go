@@ -65,9 +65,10 @@ type Pool struct {
 	seq        uint64
 	matches    int
 	passes     int
-	bigTickets int // waiting tickets with several players
-	waiting    int // tickets that search
-	strict     int // see strictPool
+	bigTickets int    // waiting tickets with several players
+	waiting    int    // tickets that search
+	strict     int    // see strictPool
+	resume     uint64 // the ticket at which a pass over large matches was cut short
 	waits      estimate
 
 	locations     map[string]location
