@@ -1,6 +1,7 @@
 package match
 
 import (
+	"math"
 	"slices"
 
 	"github.com/chairlift-games/chairlift/internal/match/rules"

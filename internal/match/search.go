@@ -2,7 +2,6 @@ package match
 
 import (
 	"math"
-	"slices"
 
 	"github.com/chairlift-games/chairlift/internal/match/rules"
 )
