@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/fleet"
@@ -196,7 +197,8 @@ func (tx *Tx) gone(f *lift.Fleet, i *lift.Instance, why string) error {
 			return err
 		}
 	}
-	unsent, err := store.Effects.All(tx, "to", string(lift.ToAgent(i.ID))+"/")
+	agent := lift.ToAgent(i.ID)
+	unsent, err := store.Effects.All(tx, "to", string(agent)+"/")
 	if err != nil {
 		return err
 	}
@@ -205,6 +207,7 @@ func (tx *Tx) gone(f *lift.Fleet, i *lift.Instance, why string) error {
 			return err
 		}
 	}
+	tx.effects = slices.DeleteFunc(tx.effects, func(e lift.Effect) bool { return e.To == agent })
 	// Read again: the end of a session may have changed the count.
 	if i, err = store.Instances.Find(tx, string(i.ID)); err != nil {
 		return err

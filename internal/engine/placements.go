@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -151,8 +153,9 @@ func (tx *Tx) destination(arn string) (placement.Candidate, error) {
 // placeFreed gives processes that became idle to placements that wait for one,
 // the oldest first in each queue.
 func (e *Engine) placeFreed(ctx context.Context) error {
-	for id, n := range e.takeFreed() {
-		for n > 0 {
+	freed := e.takeFreed()
+	for _, id := range slices.Sorted(maps.Keys(freed)) {
+		for n := freed[id]; n > 0; {
 			batch := min(n, turnBatch)
 			if err := e.Update(ctx, func(tx *Tx) error { return tx.placeWaiting(id, batch) }); err != nil {
 				return err

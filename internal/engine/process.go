@@ -97,16 +97,28 @@ func (tx *Tx) saveProcess(old, st session.State) error {
 	return nil
 }
 
-// sessionMoved is called before a session with a new status is saved.
+// sessionMoved is called before a session with a new status is saved. Its
+// placement comes first: it may refuse, and a refused event must have written
+// nothing.
 func (tx *Tx) sessionMoved(was lift.GameSessionStatus, st *session.State) error {
-	s := st.Session
-	if was == lift.SessionActivating && s.Capped {
-		s.Capped = false
-		if err := tx.countActivating(s.InstanceID, -1); err != nil {
-			return err
-		}
+	if was != lift.SessionActivating {
+		return nil
 	}
-	if was != lift.SessionActivating || s.PlacementID == "" {
+	if err := tx.attemptEnded(st); err != nil {
+		return err
+	}
+	if s := st.Session; s.Capped {
+		s.Capped = false
+		return tx.countActivating(s.InstanceID, -1)
+	}
+	return nil
+}
+
+// attemptEnded tells the placement of a session, if there is one, what became
+// of it.
+func (tx *Tx) attemptEnded(st *session.State) error {
+	s := st.Session
+	if s.PlacementID == "" {
 		return nil
 	}
 	p, ok, err := store.Placements.Get(tx, store.InRegion(s.QueueRegion, string(s.PlacementID)))

@@ -79,10 +79,31 @@ func (e *Engine) Turn(ctx context.Context, now time.Time) (time.Time, error) {
 	return e.due.earliest(next), nil
 }
 
+// Step is one round of Run: a turn, and when the next one comes if nothing
+// happens before. An error is for the log; the turn is tried again.
+func (e *Engine) Step(ctx context.Context) (next time.Time, err error) {
+	now := e.Now()
+	if next, err = e.Turn(ctx, now); err != nil {
+		next = now.Add(errorWait)
+	}
+	e.due.planned(next)
+	return next, err
+}
+
+// Woken reports whether a turn was asked for since it was last called.
+func (e *Engine) Woken() bool {
+	select {
+	case <-e.wake:
+		return true
+	default:
+		return false
+	}
+}
+
 // Run sends what was left unsent, then turns until ctx ends: when something is
 // due, when something happened, and every few seconds to notice what was lost.
 func (e *Engine) Run(ctx context.Context) error {
-	if err := e.replayHost(ctx); err != nil {
+	if err := e.Resend(ctx); err != nil {
 		return err
 	}
 	timer := time.NewTimer(0)
@@ -94,16 +115,13 @@ func (e *Engine) Run(ctx context.Context) error {
 		case <-timer.C:
 		case <-e.wake:
 		}
-		now := e.Now()
-		next, err := e.Turn(ctx, now)
+		next, err := e.Step(ctx)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
 			return nil
 		case err != nil:
 			e.log.Error("turn failed; it is tried again", "err", err)
-			next = now.Add(errorWait)
 		}
-		e.due.planned(next)
 		timer.Reset(max(next.Sub(e.Now()), 0))
 	}
 }
@@ -171,9 +189,9 @@ func (tx *Tx) effectDue(o *store.Outbox) error {
 	return store.Effects.Put(tx, o)
 }
 
-// replayHost sends the host what it has not confirmed. Agents get theirs when
-// they connect.
-func (e *Engine) replayHost(ctx context.Context) error {
+// Resend sends the host what it has not confirmed, at the start. Agents get
+// theirs when they connect.
+func (e *Engine) Resend(ctx context.Context) error {
 	if e.opts.NoReplay {
 		return nil
 	}
