@@ -1,4 +1,5 @@
 GO ?= go
+SEEDS ?= 10000
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 help: ## show the targets
@@ -23,6 +24,9 @@ test: ## everything that decides whether a change is right
 	@mkdir -p bin && $(GO) build -o bin/testreport ./internal/tidy/testreport
 	$(GO) test -race -timeout 15m -json ./... | ./bin/testreport
 
+sim: ## play worlds by their seeds, SEEDS of them: make sim SEEDS=100000
+	$(GO) test ./internal/sim -run Sim -count 1 -timeout 24h -v -artifacts -seeds $(SEEDS)
+
 gen: ## write generated code anew
 	$(GO) generate ./...
 
@@ -33,4 +37,4 @@ gen-check: ## fail if generated code is not what the generator writes
 bench: ## run the benchmarks that docs/performance.md records
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-.PHONY: help build demo test gen gen-check bench
+.PHONY: help build demo test sim gen gen-check bench

@@ -47,6 +47,7 @@ var rooms = map[string]string{
 	"internal/agent":            "internal/lift internal/session internal/fleet internal/sdk internal/link internal/archive internal/archive/ internal/blob internal/host",
 	"internal/server":           "api internal/",
 	"internal/cli":              "api internal/wire internal/auth internal/match internal/match/ internal/wrap",
+	"internal/sim":              "api internal/",
 	"internal/demo":             "api internal/server internal/wire internal/auth internal/cli examples/",
 	"internal/wrap":             "serversdk",
 	"internal/apigen":           "",

@@ -1,0 +1,117 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// plan is what the seed chooses before anything happens.
+type plan struct {
+	busy      time.Duration // how long clients and faults go on
+	clients   int
+	fleets    int           // at most
+	instances int           // of one fleet, at most
+	processes int           // of one instance
+	cap       int           // of sessions activating at once on one instance; 0: none
+	patience  int           // seconds for a session to be activated
+	pause     time.Duration // of a client between two requests
+	faults    faults
+}
+
+// faults says which there are at all. A world with few of them shows what a
+// world with all hides.
+type faults struct {
+	cut        bool // connections break
+	partition  bool // an agent cannot reach the service for minutes
+	slow       bool // frames take seconds
+	crash      bool // the service ends between two steps
+	death      bool // an agent dies with its processes
+	refuse     bool // the host does not start an instance
+	hostLate   bool // the host takes its time
+	prepare    bool // an instance cannot be prepared
+	servers    bool // game servers misbehave
+	players    bool // players do not come, or come twice
+	storeFails bool // a transaction is refused
+	storeAgain bool // a transaction runs twice, as after a conflict
+	storeDoubt bool // a transaction is committed and reported as failed
+	sleep      bool // the machine sleeps
+	skew       bool // the service's clock is set
+}
+
+func (f *faults) all() []*bool {
+	return []*bool{
+		&f.cut, &f.partition, &f.slow, &f.crash, &f.death, &f.refuse, &f.hostLate, &f.prepare,
+		&f.servers, &f.players, &f.storeFails, &f.storeAgain, &f.storeDoubt, &f.sleep, &f.skew,
+	}
+}
+
+func choose(rng *rand.Rand) plan {
+	p := plan{
+		busy:      time.Duration(3+rng.IntN(10)) * time.Minute,
+		clients:   1 + rng.IntN(4),
+		fleets:    1 + rng.IntN(3),
+		instances: 1 + rng.IntN(3),
+		processes: 1 + rng.IntN(4),
+		cap:       rng.IntN(3),
+		patience:  10 + rng.IntN(60),
+		pause:     time.Duration(1+rng.IntN(12)) * time.Second,
+	}
+	often := rng.IntN(100) // how likely each fault is in this world
+	for _, f := range p.faults.all() {
+		*f = rng.IntN(100) < often
+	}
+	return p
+}
+
+func (p plan) String() string {
+	type plain plan
+	return fmt.Sprintf("%+v", plain(p))
+}
+
+// scheduleFaults starts those that come by themselves.
+func (w *world) scheduleFaults() {
+	f := w.plan.faults
+	w.nowAndThen(f.cut, 90*time.Second, func() {
+		if i := w.host.pick(); i != nil {
+			i.cut("the connection breaks", w.some(time.Second))
+		}
+	})
+	w.nowAndThen(f.partition, 4*time.Minute, func() {
+		if i := w.host.pick(); i != nil {
+			i.cut("a partition", w.some(5*time.Minute))
+		}
+	})
+	w.nowAndThen(f.crash, 3*time.Minute, func() { w.server.crash() })
+	w.nowAndThen(f.crash, 2*time.Minute, func() { w.store.crashAt = 1 + w.rng.IntN(3) })
+	w.nowAndThen(f.death, 4*time.Minute, func() {
+		if i := w.host.pick(); i != nil {
+			w.tally.Deaths++
+			i.die("killed")
+		}
+	})
+	w.nowAndThen(f.sleep, 6*time.Minute, func() {
+		d := w.some(20 * time.Minute)
+		w.tally.Sleeps++
+		w.note("world", "everything sleeps for %s", d)
+		w.now = w.now.Add(d).Truncate(time.Microsecond)
+	})
+	w.nowAndThen(f.skew, 4*time.Minute, func() {
+		d := w.some(4*time.Minute) - time.Minute
+		w.server.skew += d.Truncate(time.Microsecond)
+		w.note("world", "the service's clock is set by %s", d)
+	})
+}
+
+// nowAndThen does something at random until the faults stop.
+func (w *world) nowAndThen(on bool, mean time.Duration, do func()) {
+	if !on {
+		return
+	}
+	w.after(w.some(2*mean), func() {
+		if !w.calm {
+			do()
+			w.nowAndThen(on, mean, do)
+		}
+	})
+}

@@ -1,0 +1,245 @@
+package sim
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/engine"
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/ops"
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+// server is the service: one engine after the other on the same store. It
+// does what package server's goroutines do, one step at a time.
+type server struct {
+	w    *world
+	ids  io.Reader
+	skew time.Duration // of its clock
+
+	life   int
+	up     bool
+	engine *engine.Engine
+	ops    *ops.Service
+	conns  map[lift.InstanceID]*conn
+	past   map[lift.InstanceID]time.Time // when those not connected were last heard
+	turnAt time.Time                     // the turn that is planned; zero: none
+	busy   map[lift.EffectID]bool        // with the host
+}
+
+func (s *server) clock() time.Time { return s.w.now.Add(s.skew) }
+
+// start begins a life, and tries again if the store refuses.
+func (s *server) start() {
+	w := s.w
+	s.life++
+	s.up, s.turnAt, s.busy = true, time.Time{}, map[lift.EffectID]bool{}
+	s.conns, s.past = map[lift.InstanceID]*conn{}, map[lift.InstanceID]time.Time{}
+	w.store.dying, w.store.crashAt = false, 0
+	s.engine = engine.New(engine.Options{
+		Store: w.store, Sender: s, Now: s.clock, IDs: s.ids,
+		Heard: func(id lift.InstanceID) (time.Time, bool) {
+			if c := s.conns[id]; c != nil {
+				return c.far.Heard().Add(s.skew), true
+			}
+			at, ok := s.past[id]
+			return at.Add(s.skew), ok
+		},
+	})
+	w.note("server", "life %d begins", s.life)
+	var err error
+	s.ops, err = ops.New(w.ctx, ops.Options{Engine: s.engine, Region: region, Account: account})
+	if err == nil {
+		err = s.engine.Resend(w.ctx)
+	}
+	if err != nil {
+		s.crash()
+		return
+	}
+	s.planTurn(w.now)
+	s.soon(time.Second, s.lookAtHost)
+}
+
+// soon does something within a while unless this life has ended by then.
+func (s *server) soon(most time.Duration, do func()) {
+	life := s.life
+	s.w.after(s.w.some(most), func() {
+		if s.up && s.life == life {
+			do()
+		}
+	})
+}
+
+// after is called after every event.
+func (s *server) after() {
+	if s.w.store.dying {
+		s.crash()
+	}
+	if s.up && s.engine.Woken() {
+		s.planTurn(s.w.now.Add(s.w.some(5 * time.Millisecond)))
+	}
+}
+
+func (s *server) planTurn(at time.Time) {
+	if !s.turnAt.IsZero() && !at.Before(s.turnAt) {
+		return
+	}
+	s.turnAt = at
+	life := s.life
+	s.w.at(at, func() {
+		if !s.up || s.life != life || !s.turnAt.Equal(at) {
+			return
+		}
+		s.turnAt = time.Time{}
+		next, err := s.engine.Step(s.w.ctx)
+		if err != nil {
+			s.w.note("server", "turn: %v", err)
+			s.expected(err)
+		}
+		s.planTurn(later(s.w.now, next.Add(-s.skew)))
+	})
+}
+
+// expected fails the world for an error that no fault explains.
+func (s *server) expected(err error) {
+	if !errors.Is(err, errStore) && !errors.Is(err, errDoubt) && !errors.Is(err, store.ErrClosed) {
+		s.w.fail("the service failed: %v", err)
+	}
+}
+
+// crash ends a life at once.
+func (s *server) crash() {
+	w := s.w
+	if !s.up {
+		return
+	}
+	s.up = false
+	w.tally.Crashes++
+	w.note("server", "life %d ends", s.life)
+	for _, c := range s.connsInOrder() {
+		c.drop("the service is gone")
+	}
+	life := s.life
+	pause := w.some(10 * time.Second)
+	if w.bad(true, 20) {
+		pause = w.some(6 * time.Minute)
+	}
+	w.after(pause, func() {
+		if !s.up && s.life == life {
+			s.start()
+		}
+	})
+}
+
+// revive brings the service back when the faults stop.
+func (s *server) revive() {
+	s.w.store.crashAt = 0
+	if !s.up {
+		s.start()
+	}
+}
+
+// addBuild gives the fleets something to run. How builds arrive is the matter
+// of other tests.
+func (s *server) addBuild() {
+	err := s.w.store.Store.Update(s.w.ctx, func(tx store.Tx) error {
+		return store.Builds.Put(tx, &lift.Build{
+			ID: "build-1", Region: region, Account: account, OperatingSystem: "AMAZON_LINUX_2023",
+			Status: lift.BuildReady, CreatedAt: s.w.now,
+		})
+	})
+	if err != nil {
+		s.w.fail("the build: %v", err)
+	}
+}
+
+// Send is the engine's Sender: the host's effects go to the host, an agent's
+// to its connection, if there is one.
+func (s *server) Send(effects []lift.Effect) {
+	if s.w.store.dying {
+		return
+	}
+	for _, eff := range effects {
+		s.w.checkSent(eff)
+		if eff.To == lift.ToHost {
+			s.carryOut(eff)
+			continue
+		}
+		id := lift.InstanceID(strings.TrimPrefix(string(eff.To), string(lift.ToAgent(""))))
+		if c := s.conns[id]; c != nil {
+			if err := c.far.Send([]lift.Effect{eff}); err != nil {
+				c.drop(err.Error())
+				continue
+			}
+			s.soon(time.Millisecond, c.pump)
+		}
+	}
+}
+
+// carryOut takes an effect to the host and its outcome back.
+func (s *server) carryOut(eff lift.Effect) {
+	w := s.w
+	if s.busy[eff.ID] {
+		return
+	}
+	s.busy[eff.ID] = true
+	life := s.life
+	w.host.do(eff, func(err error) {
+		if !s.up || s.life != life {
+			return // it comes again
+		}
+		switch {
+		case err != nil && eff.StartInstance != nil:
+			w.tally.Refusals++
+			err = s.engine.HostRefused(w.ctx, eff, err.Error())
+		case err == nil:
+			err = s.engine.Confirm(w.ctx, eff.ID)
+		default:
+			err = nil
+		}
+		if err != nil {
+			s.expected(err)
+		}
+		delete(s.busy, eff.ID)
+	})
+}
+
+// lookAtHost tells the engine of agents that ended by themselves.
+func (s *server) lookAtHost() {
+	for _, i := range s.w.host.inOrder() {
+		if i.ended == "" || i.told == s.life {
+			continue
+		}
+		if err := s.engine.InstanceLost(s.w.ctx, i.id, "its agent ended: "+i.ended); err != nil {
+			s.expected(err)
+			s.soon(2*time.Second, s.lookAtHost)
+			return
+		}
+		i.told = s.life
+	}
+}
+
+// authenticate lets an agent in, as package server does.
+func (s *server) authenticate(id lift.InstanceID, token string) error {
+	return s.engine.View(s.w.ctx, func(tx store.Tx) error {
+		i, err := store.Instances.Find(tx, string(id))
+		switch {
+		case err != nil:
+			return err
+		case engine.HashToken(token) != i.TokenHash:
+			return lift.Errorf(lift.Unauthorized, "wrong token")
+		case i.Status == lift.InstanceTerminated:
+			return lift.Errorf(lift.NotFound, "instance %s was given up", id)
+		}
+		return nil
+	})
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,225 @@
+package sim
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"hash"
+	"hash/fnv"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/auth"
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/store"
+	"github.com/chairlift-games/chairlift/internal/store/memdb"
+)
+
+// Outcome is what became of a world.
+type Outcome struct {
+	Plan   string        // what the seed chose
+	Hash   uint64        // of everything that happened, in order
+	Events int           // how many there were
+	Lasted time.Duration // of the world's own time
+	Tally  Tally
+	Err    error // what went wrong first
+}
+
+// Tally counts what happened, so that a test can tell a busy world from an
+// empty one.
+type Tally struct {
+	Commits, Sessions, Activated, Placed, Seated                int
+	Cuts, Crashes, Deaths, Exits, Refusals, StoreFaults, Sleeps int
+}
+
+// Add sums up two tallies.
+func (t *Tally) Add(o Tally) {
+	for i, p := range t.fields() {
+		*p += *o.fields()[i]
+	}
+}
+
+func (t *Tally) fields() []*int {
+	return []*int{
+		&t.Commits, &t.Sessions, &t.Activated, &t.Placed, &t.Seated,
+		&t.Cuts, &t.Crashes, &t.Deaths, &t.Exits, &t.Refusals, &t.StoreFaults, &t.Sleeps,
+	}
+}
+
+const (
+	region  = "us-west-2"
+	account = "123456789012"
+
+	restLimit = 45 * time.Minute // after the faults, for everything to come to rest
+	restLook  = 10 * time.Second
+	maxEvents = 1_000_000
+)
+
+// Run lives through the world of a seed. It writes the story to trace unless
+// that is nil; the hash is the same either way.
+func Run(seed uint64, trace io.Writer) Outcome {
+	w := newWorld(seed, trace)
+	begin := w.now
+	w.live()
+	return Outcome{
+		Plan: w.plan.String(), Hash: w.hash.Sum64(), Events: w.events, Lasted: w.now.Sub(begin), Tally: w.tally, Err: w.err,
+	}
+}
+
+// world is everything there is.
+type world struct {
+	plan  plan
+	rng   *rand.Rand
+	now   time.Time
+	queue timeline
+	seq   int
+	calm  bool // no more faults
+	quiet bool // and no more clients
+	rest  bool // and everything has settled
+
+	hash   hash.Hash64
+	trace  io.Writer
+	events int
+	tally  Tally
+	err    error
+
+	ctx     context.Context // of a caller
+	store   *faultStore
+	server  *server
+	host    *host
+	clients []*client
+	facts   facts
+}
+
+func newWorld(seed uint64, trace io.Writer) *world {
+	w := &world{
+		rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		hash: fnv.New64a(), trace: trace, facts: newFacts(),
+		ctx: auth.WithCaller(context.Background(), auth.Caller{Account: account, Region: region, Principal: "arn:aws:iam::" + account + ":user/sim"}),
+	}
+	w.plan = choose(w.rng)
+	var key [32]byte
+	for i := range key {
+		key[i] = byte(w.rng.Uint32())
+	}
+	db, err := memdb.New(store.Kinds()...)
+	if err != nil {
+		w.fail("the store: %v", err)
+	}
+	w.store = &faultStore{Store: db, w: w}
+	w.host = &host{w: w, instances: map[lift.InstanceID]*instance{}, stopped: map[lift.InstanceID]bool{}}
+	w.server = &server{w: w, ids: rand.NewChaCha8(key), conns: map[lift.InstanceID]*conn{}, past: map[lift.InstanceID]time.Time{}}
+	w.note("world", "%v", w.plan)
+	return w
+}
+
+// live goes from event to event until everything has come to rest.
+func (w *world) live() {
+	w.server.start()
+	w.server.addBuild()
+	for i := range w.plan.clients {
+		c := &client{w: w, name: fmt.Sprint("c", i)}
+		w.clients = append(w.clients, c)
+		w.after(w.some(2*time.Second), c.act)
+	}
+	w.scheduleFaults()
+	w.after(w.plan.busy, func() {
+		w.calm = true
+		w.note("world", "the faults stop")
+		w.server.revive()
+	})
+	w.after(w.plan.busy+time.Minute, func() {
+		w.quiet = true
+		w.note("world", "the clients stop")
+		w.look(w.now.Add(restLimit))
+	})
+	for w.err == nil && !w.rest && w.queue.Len() > 0 {
+		e := heap.Pop(&w.queue).(entry)
+		if e.at.After(w.now) {
+			w.now = e.at
+		}
+		if w.events++; w.events > maxEvents {
+			w.fail("more than %d events", maxEvents)
+			return
+		}
+		e.do()
+		w.server.after()
+	}
+	if w.err == nil && !w.rest {
+		w.fail("nothing happens any more, and the world is not at rest")
+	}
+}
+
+// look asks now and again whether everything has settled, until it must have.
+func (w *world) look(until time.Time) {
+	trouble := w.unsettled()
+	switch {
+	case trouble == "":
+		w.rest = true
+	case !w.now.Before(until):
+		w.fail("%s after the faults stopped: %s", restLimit, trouble)
+	default:
+		w.after(restLook, func() { w.look(until) })
+	}
+}
+
+// fail notes what went wrong, the first time.
+func (w *world) fail(format string, args ...any) {
+	if w.err == nil {
+		w.err = fmt.Errorf("at %s, event %d: "+format, append([]any{w.now.Format("15:04:05.000000"), w.events}, args...)...)
+		w.note("FAIL", "%v", w.err)
+	}
+}
+
+// note adds a line to the story.
+func (w *world) note(who, format string, args ...any) {
+	fmt.Fprintf(w.hash, "%d %s ", w.now.UnixMicro(), who)
+	fmt.Fprintf(w.hash, format, args...)
+	if w.trace != nil {
+		fmt.Fprintf(w.trace, "%s %-22s "+format+"\n", append([]any{w.now.Format("15:04:05.000000"), who}, args...)...)
+	}
+}
+
+// Time.
+
+type entry struct {
+	at  time.Time
+	seq int
+	do  func()
+}
+
+// timeline is a heap of what is to happen, by time and then in the order it
+// was planned.
+type timeline []entry
+
+func (q timeline) Len() int { return len(q) }
+func (q timeline) Less(i, j int) bool {
+	return q[i].at.Before(q[j].at) || q[i].at.Equal(q[j].at) && q[i].seq < q[j].seq
+}
+func (q timeline) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *timeline) Push(x any)   { *q = append(*q, x.(entry)) }
+func (q *timeline) Pop() any {
+	old := *q
+	e := old[len(old)-1]
+	old[len(old)-1] = entry{}
+	*q = old[:len(old)-1]
+	return e
+}
+
+func (w *world) after(d time.Duration, do func()) { w.at(w.now.Add(d), do) }
+
+func (w *world) at(t time.Time, do func()) {
+	w.seq++
+	heap.Push(&w.queue, entry{t, w.seq, do})
+}
+
+// some is a duration up to most, chance one time in a hundred so often, and
+// both ask the seed.
+func (w *world) some(most time.Duration) time.Duration {
+	return time.Duration(w.rng.Int64N(int64(most) + 1))
+}
+func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
+
+// bad is chance while there are faults.
+func (w *world) bad(on bool, percent int) bool { return on && !w.calm && w.chance(percent) }
