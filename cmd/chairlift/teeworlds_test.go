@@ -30,6 +30,7 @@ func TestTeeworlds(t *testing.T) {
 	for _, mode := range modes(t) {
 		t.Run(mode, func(t *testing.T) {
 			s := serve(t, mode)
+			ours := fmt.Sprintf("game-%d-%s", os.Getpid(), mode)
 			// Never register at public servers; bind to the instance's address.
 			fleet := s.up("--wrap", "--processes", "4", "--", program,
 				"sv_register 0", "sv_port {port}", "bindaddr {address}", "sv_name {session.name}", "sv_map dm1")
@@ -41,7 +42,7 @@ func TestTeeworlds(t *testing.T) {
 			})
 			addresses := map[string]bool{}
 			for n := range 4 {
-				name := fmt.Sprintf("game-%d", n)
+				name := fmt.Sprintf("%s-%d", ours, n)
 				address := openSession(t, gl, fleet, name)
 				addresses[address] = true
 				info, err := teeworldsInfo(address, 5*time.Second)
@@ -55,7 +56,7 @@ func TestTeeworlds(t *testing.T) {
 			// Kill one, and it answers no more; its port says which it is.
 			for address := range addresses {
 				_, port, _ := strings.Cut(address, ":")
-				pid := pidOf(t, "sv_port "+port)
+				pid := pidOf(t, "sv_port "+port+" .*"+ours)
 				if p, err := os.FindProcess(pid); err != nil || p.Kill() != nil {
 					t.Fatalf("cannot kill %d: %v", pid, err)
 				}
@@ -72,7 +73,7 @@ func TestTeeworlds(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, 40*time.Second, "nothing is left of the fleet", func() bool { return len(s.processes()) == 0 })
-			if left, _ := exec.Command("pgrep", "-f", "sv_name game-").Output(); len(bytes.TrimSpace(left)) > 0 {
+			if left, _ := exec.Command("pgrep", "-f", "sv_name "+ours).Output(); len(bytes.TrimSpace(left)) > 0 {
 				t.Errorf("games are left: %s", left)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/chairlift-games/chairlift/internal/host"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/sdk"
 )
@@ -154,7 +155,10 @@ func (s *shell) configure(c lift.Configure) {
 	s.launcher = newLauncher(place{
 		game: s.cfg.Game, logs: s.cfg.logs(), env: cleanEnvironment(os.Environ()),
 		sdk: func(id lift.ProcessID) []string {
-			return sdkEnvironment(url, c.Fleet.ID, s.cfg.Instance, id, s.token)
+			env := sdkEnvironment(url, c.Fleet.ID, s.cfg.Instance, id, s.token)
+			// A game that binds to its instance's address and no other asks here,
+			// as chairlift wrap does.
+			return append(env, host.EnvAddress+"="+s.cfg.Address)
 		},
 	}, c.Fleet.InboundPorts, s.reaper, s.post, s.ship, s.log)
 	go s.launcher.run(s.gone)
