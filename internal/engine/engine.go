@@ -57,6 +57,8 @@ type Engine struct {
 	mu      sync.Mutex
 	freed   map[lift.FleetID]int // processes that became idle since the last turn
 	eventAt time.Time            // the time given to the last fleet event
+
+	doubtful []lift.Effect // see doubt; guarded by mu
 }
 
 // New makes an engine. It starts nothing; see Run.
@@ -105,6 +107,9 @@ func (e *Engine) Update(ctx context.Context, f func(*Tx) error) error {
 		return nil
 	})
 	if err != nil {
+		if done != nil {
+			e.doubt(done)
+		}
 		return err
 	}
 	if len(done.effects) > 0 {

@@ -65,6 +65,9 @@ func (e *Engine) Turn(ctx context.Context, now time.Time) (time.Time, error) {
 	if err := e.watchAgents(ctx, now); err != nil {
 		return next, err
 	}
+	if err := e.resolve(ctx); err != nil {
+		return next, err
+	}
 	if err := e.placeFreed(ctx); err != nil {
 		return next, err
 	}
