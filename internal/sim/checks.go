@@ -205,6 +205,9 @@ func (w *world) checkSession(s *lift.GameSession) {
 		w.fail("game session %s counts %d players, %d hold a slot", s.ID, s.PlayerCount, live)
 	}
 	if !s.Status.Live() {
+		if s.PlayerCount != 0 {
+			w.fail("game session %s is %s, and %d players hold slots in it", s.ID, s.Status, s.PlayerCount)
+		}
 		return
 	}
 	want := lift.ProcessHosting
