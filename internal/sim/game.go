@@ -72,8 +72,19 @@ func (g *game) ready() {
 	g.ask(sdk.ActivateServerProcess{Port: 7000 + g.i.ospid%1000}, func(a agent.Answer) {
 		if a.Err == nil {
 			g.beat()
+			g.readyAgain()
 		}
 	})
+}
+
+// readyAgain says ProcessReady over and over, perhaps while a game session is
+// on its way.
+func (g *game) readyAgain() {
+	if g.kind == "again" && g.hosting == "" && !g.ending && !g.w.calm {
+		g.ask(sdk.ActivateServerProcess{Port: 7000 + g.i.ospid%1000}, func(agent.Answer) {
+			g.w.after(g.w.some(2*time.Second), g.readyAgain)
+		})
+	}
 }
 
 func (g *game) beat() {
