@@ -1310,6 +1310,12 @@ func (x *ExplainSessionInput) check(c *checker) {
 
 func (x *ExplainSessionOutput) check(c *checker) {}
 
+func (x *ExplainTicketInput) check(c *checker) {
+	c.string("TicketId", x.TicketId, &ruleMatchmakingIdStringModel)
+}
+
+func (x *ExplainTicketOutput) check(c *checker) {}
+
 func (x *FilterConfiguration) check(c *checker) {
 	if x.AllowedLocations != nil {
 		c.size("AllowedLocations", len(x.AllowedLocations), 1, 100, "item")

@@ -3936,6 +3936,55 @@ func (x *ExplainSessionOutput) decode(r *reader) {
 	}
 }
 
+func (x *ExplainTicketInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "TicketId":
+			if o.field(0, "TicketId") {
+				x.TicketId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "TicketId")
+}
+
+func (x *ExplainTicketOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "TicketId":
+			if o.field(0, "TicketId") {
+				x.TicketId = new(r.string())
+			}
+		case "ConfigurationName":
+			if o.field(1, "ConfigurationName") {
+				x.ConfigurationName = new(r.string())
+			}
+		case "Status":
+			if o.field(2, "Status") {
+				x.Status = new(r.string())
+			}
+		case "Reasons":
+			if o.field(3, "Reasons") {
+				x.Reasons = readSentenceList(r)
+			}
+		case "Next":
+			if o.field(4, "Next") {
+				x.Next = readSentenceList(r)
+			}
+		case "GameSessionId":
+			if o.field(5, "GameSessionId") {
+				x.GameSessionId = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
 func (x *FilterConfiguration) decode(r *reader) {
 	o := r.object()
 	for o.next() {

@@ -2904,6 +2904,44 @@ func (x *ExplainSessionOutput) encode(e Encoder) {
 	e.End()
 }
 
+func (x *ExplainTicketInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("TicketId")
+		e.String(x.TicketId)
+	}
+	e.End()
+}
+
+func (x *ExplainTicketOutput) encode(e Encoder) {
+	e.Object()
+	if x.TicketId != nil {
+		e.Key("TicketId")
+		e.String(*x.TicketId)
+	}
+	if x.ConfigurationName != nil {
+		e.Key("ConfigurationName")
+		e.String(*x.ConfigurationName)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.Reasons != nil {
+		e.Key("Reasons")
+		writeStrings(e, x.Reasons)
+	}
+	if x.Next != nil {
+		e.Key("Next")
+		writeStrings(e, x.Next)
+	}
+	if x.GameSessionId != nil {
+		e.Key("GameSessionId")
+		e.String(*x.GameSessionId)
+	}
+	e.End()
+}
+
 func (x *FilterConfiguration) encode(e Encoder) {
 	e.Object()
 	if x.AllowedLocations != nil {

@@ -1059,6 +1059,17 @@ var Operations = [...]Operation{
 		},
 	},
 	{
+		Service:   "Chairlift",
+		Name:      "ExplainTicket",
+		HasOutput: true,
+		Errors:    []string{InternalServiceException, InvalidRequestException, NotFoundException, UnauthorizedException},
+		NewInput:  func() Shape { return new(ExplainTicketInput) },
+		NewOutput: func() Shape { return new(ExplainTicketOutput) },
+		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
+			return answer(s.ExplainTicket(ctx, in.(*ExplainTicketInput)))
+		},
+	},
+	{
 		Service:   "GameLift",
 		Name:      "GetComputeAccess",
 		HasOutput: true,

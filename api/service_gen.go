@@ -134,6 +134,7 @@ type Chairlift interface {
 	ExplainPlacement(context.Context, *ExplainPlacementInput) (*ExplainPlacementOutput, error)
 	ExplainProcess(context.Context, *ExplainProcessInput) (*ExplainProcessOutput, error)
 	ExplainSession(context.Context, *ExplainSessionInput) (*ExplainSessionOutput, error)
+	ExplainTicket(context.Context, *ExplainTicketInput) (*ExplainTicketOutput, error)
 	ReadLogs(context.Context, *ReadLogsInput) (*ReadLogsOutput, error)
 }
 
@@ -427,6 +428,10 @@ func (Unimplemented) ExplainProcess(context.Context, *ExplainProcessInput) (*Exp
 
 func (Unimplemented) ExplainSession(context.Context, *ExplainSessionInput) (*ExplainSessionOutput, error) {
 	return nil, &UnsupportedError{"ExplainSession"}
+}
+
+func (Unimplemented) ExplainTicket(context.Context, *ExplainTicketInput) (*ExplainTicketOutput, error) {
+	return nil, &UnsupportedError{"ExplainTicket"}
 }
 
 func (Unimplemented) GetComputeAccess(context.Context, *GetComputeAccessInput) (*GetComputeAccessOutput, error) {
@@ -927,6 +932,10 @@ func (c Client) ExplainProcess(ctx context.Context, in *ExplainProcessInput) (*E
 
 func (c Client) ExplainSession(ctx context.Context, in *ExplainSessionInput) (*ExplainSessionOutput, error) {
 	return invoke(ctx, c, "ExplainSession", in, new(ExplainSessionOutput))
+}
+
+func (c Client) ExplainTicket(ctx context.Context, in *ExplainTicketInput) (*ExplainTicketOutput, error) {
+	return invoke(ctx, c, "ExplainTicket", in, new(ExplainTicketOutput))
 }
 
 func (c Client) GetComputeAccess(ctx context.Context, in *GetComputeAccessInput) (*GetComputeAccessOutput, error) {

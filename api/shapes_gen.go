@@ -1208,6 +1208,21 @@ type ExplainSessionOutput struct {
 	ProcessId     *string
 }
 
+// ExplainTicketInput is what ExplainTicket asks.
+type ExplainTicketInput struct {
+	TicketId string // required
+}
+
+// ExplainTicketOutput is what ExplainTicket answers.
+type ExplainTicketOutput struct {
+	TicketId          *string
+	ConfigurationName *string
+	Status            *string
+	Reasons           []string
+	Next              []string
+	GameSessionId     *string
+}
+
 // FilterConfiguration is a structure of the API.
 type FilterConfiguration struct {
 	AllowedLocations []string

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -11,7 +10,7 @@ import (
 // WhyCmd says why something is as it is.
 type WhyCmd struct {
 	Connection
-	Kind string `arg:"" help:"fleet, process, placement or session." enum:"fleet,process,placement,session,ticket"`
+	Kind string `arg:"" help:"fleet, process, placement, session or ticket." enum:"fleet,process,placement,session,ticket"`
 	ID   string `arg:"" help:"Its id."`
 }
 
@@ -31,7 +30,7 @@ func (c *WhyCmd) Run(w *World) error {
 	case "session":
 		return c.session(w, gl)
 	}
-	return errors.New("matchmaking is not served yet, so there are no tickets; for rule sets there is `chairlift flexmatch explain`")
+	return c.ticket(w, gl)
 }
 
 func (c *WhyCmd) fleet(w *World, gl *api.Client) error {
@@ -95,6 +94,16 @@ func (c *WhyCmd) session(w *World, gl *api.Client) error {
 		return err
 	}
 	w.Printf("game session %s is %s\n", deref(out.GameSessionId), deref(out.Status))
+	reasons(w, out.Reasons, out.Next)
+	return nil
+}
+
+func (c *WhyCmd) ticket(w *World, gl *api.Client) error {
+	out, err := gl.ExplainTicket(w.Ctx, &api.ExplainTicketInput{TicketId: c.ID})
+	if err != nil {
+		return err
+	}
+	w.Printf("matchmaking ticket %s of %s is %s\n", deref(out.TicketId), deref(out.ConfigurationName), deref(out.Status))
 	reasons(w, out.Reasons, out.Next)
 	return nil
 }

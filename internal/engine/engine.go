@@ -54,6 +54,8 @@ type Engine struct {
 	watch watch
 	due   dueTimes
 
+	arrived chan struct{} // see Arrived
+
 	mu      sync.Mutex
 	freed   map[lift.FleetID]int // processes that became idle since the last turn
 	eventAt time.Time            // the time given to the last fleet event
@@ -79,7 +81,7 @@ func New(o Options) *Engine {
 		o.Heard = func(lift.InstanceID) (time.Time, bool) { return time.Time{}, false }
 	}
 	return &Engine{
-		opts: o, log: o.Log, wake: make(chan struct{}, 1), freed: map[lift.FleetID]int{},
+		opts: o, log: o.Log, wake: make(chan struct{}, 1), arrived: make(chan struct{}, 1), freed: map[lift.FleetID]int{},
 		watch: watch{started: o.Now()},
 	}
 }
@@ -116,6 +118,12 @@ func (e *Engine) Update(ctx context.Context, f func(*Tx) error) error {
 		e.opts.Sender.Send(done.effects)
 	}
 	e.note(done.freed)
+	if done.arrived {
+		select {
+		case e.arrived <- struct{}{}:
+		default:
+		}
+	}
 	for kind, at := range done.dueRows {
 		if e.due.lower(kind, at) {
 			e.Wake()

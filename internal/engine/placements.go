@@ -40,7 +40,7 @@ func (tx *Tx) EndPlacement(p *lift.Placement, ended lift.Placement) error {
 			// The placement is saved first, so that the end of its session no
 			// longer concerns it.
 			ended.SessionID = ""
-			if err := store.Placements.Put(tx, &ended); err != nil {
+			if err := tx.placementEnded(&ended); err != nil {
 				return err
 			}
 			if err := tx.saveProcess(st, next); err != nil {
@@ -49,7 +49,7 @@ func (tx *Tx) EndPlacement(p *lift.Placement, ended lift.Placement) error {
 			return tx.Emit(effects...)
 		}
 	}
-	return store.Placements.Put(tx, &ended)
+	return tx.placementEnded(&ended)
 }
 
 // place makes one attempt for p.
@@ -60,7 +60,7 @@ func (tx *Tx) place(p *lift.Placement) error {
 	}
 	if q == nil {
 		ended := placement.Failed(tx.Now, *p, "its queue was deleted")
-		return store.Placements.Put(tx, &ended)
+		return tx.placementEnded(&ended)
 	}
 	var cs []placement.Candidate
 	for _, d := range q.Destinations {

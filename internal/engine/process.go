@@ -139,6 +139,7 @@ func (tx *Tx) attemptEnded(st *session.State) error {
 		*s = seated
 		st.Players = append(st.Players, players...)
 		next = placement.Fulfilled(tx.Now, *p, *s, players)
+		return tx.placementEnded(&next)
 	default:
 		next = placement.Lost(tx.Now, *p, s.ProcessID)
 	}

@@ -47,6 +47,8 @@ var agenda = []due{
 	claiming(store.Sessions, (*Tx).sessionDue),
 	claiming(store.Players, (*Tx).playerDue),
 	claiming(store.Placements, (*Tx).placementDue),
+	claiming(store.Matches, (*Tx).matchDue),
+	claiming(store.Tickets, (*Tx).ticketDue),
 	claiming(store.Fleets, (*Tx).fleetDue),
 	claiming(store.Instances, (*Tx).instanceDue),
 	claiming(store.Builds, (*Tx).buildDue),

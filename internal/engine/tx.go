@@ -19,6 +19,7 @@ type Tx struct {
 	e       *Engine
 	effects []lift.Effect
 	freed   []lift.FleetID
+	arrived bool                 // a ticket waits for its matcher
 	dueRows map[string]time.Time // the earliest due time written, by kind
 	slots   map[lift.FleetID]*slots
 	queues  map[string]*lift.Queue

@@ -19,6 +19,8 @@ type (
 	GameSessionID   string // the ARN, as players and SDKs see it
 	PlayerSessionID string // psess-<uuid>
 	PlacementID     string // the caller's own
+	TicketID        string // the caller's own, or a UUID
+	MatchID         string // a UUID
 	EffectID        string // a UUID
 	EventID         string // a UUID
 )

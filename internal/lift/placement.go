@@ -61,6 +61,7 @@ type Placement struct {
 	Properties     []Property      `json:",omitempty"`
 	Data           string          `json:",omitempty"`
 	MatchmakerData string          `json:",omitempty"`
+	Match          string          `json:",omitempty"` // the key of the match it was made for
 	Players        []DesiredPlayer `json:",omitempty"`
 	Latencies      []PlayerLatency `json:",omitempty"`
 	Locations      []string        `json:",omitempty"` // the caller's own order; see OnlyThose

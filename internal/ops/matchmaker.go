@@ -130,6 +130,8 @@ func checkMode(m *lift.MatchmakingConfiguration) error {
 		return invalid("FlexMatchMode is STANDALONE, so GameSessionQueueArns must be left out; with queues it is WITH_QUEUE")
 	case m.Mode == lift.Standalone && m.Backfill == lift.BackfillAutomatic:
 		return invalid("FlexMatchMode is STANDALONE, so BackfillMode must be MANUAL: automatic backfill needs game sessions")
+	case m.Backfill == lift.BackfillAutomatic:
+		return invalid("BackfillMode AUTOMATIC is not built yet, only MANUAL; leave it out")
 	}
 	return nil
 }
@@ -164,6 +166,8 @@ func checkSeats(m *lift.MatchmakingConfiguration, set *rules.Set) error {
 	return invalid("AdditionalPlayerCount keeps %d of the %d seats of rule set %s free, so no team sizes make a match; lower it, or minPlayers in the rule set", m.AdditionalPlayers, seats, m.RuleSet)
 }
 
+// DeleteMatchmakingConfiguration removes a configuration that no live ticket
+// uses (flexmatch 10.3).
 func (s *Service) DeleteMatchmakingConfiguration(ctx context.Context, in *api.DeleteMatchmakingConfigurationInput) (*api.DeleteMatchmakingConfigurationOutput, error) {
 	c := s.caller(ctx)
 	return change(ctx, s, func(tx *engine.Tx) (*api.DeleteMatchmakingConfigurationOutput, error) {
@@ -171,7 +175,15 @@ func (s *Service) DeleteMatchmakingConfiguration(ctx context.Context, in *api.De
 		if err != nil {
 			return nil, err
 		}
-		return &api.DeleteMatchmakingConfigurationOutput{}, store.Configurations.Delete(tx, store.InRegion(m.Region, m.Name))
+		id := store.InRegion(m.Region, m.Name)
+		live, _, err := store.Tickets.Scan(tx, "live", id+"/", store.Cursor{}, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(live) > 0 {
+			return nil, invalid("matchmaking ticket %s is %s and uses matchmaking configuration %s; wait for it or stop it first", live[0].ID, live[0].Status, m.Name)
+		}
+		return &api.DeleteMatchmakingConfigurationOutput{}, store.Configurations.Delete(tx, id)
 	})
 }
 

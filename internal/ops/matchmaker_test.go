@@ -92,14 +92,14 @@ func TestConfigurationLife(t *testing.T) {
 		Name: "duel", Description: new("two by two"), GameSessionQueueArns: queues, RequestTimeoutSeconds: 120,
 		AcceptanceRequired: true, AcceptanceTimeoutSeconds: new(30), RuleSetName: *arn("matchmakingruleset", "pairs"),
 		NotificationTarget: new("arn:aws:sns:us-west-2:123456789012:topic"), AdditionalPlayerCount: new(2), CustomEventData: new("x"),
-		GameProperties: []api.GameProperty{{Key: "k", Value: "v"}}, GameSessionData: new("data"), BackfillMode: new("AUTOMATIC"),
+		GameProperties: []api.GameProperty{{Key: "k", Value: "v"}}, GameSessionData: new("data"),
 	}
 	want := &api.MatchmakingConfiguration{
 		Name: new("duel"), ConfigurationArn: arn("matchmakingconfiguration", "duel"), Description: in.Description, GameSessionQueueArns: queues,
 		RequestTimeoutSeconds: new(120), AcceptanceRequired: new(true), AcceptanceTimeoutSeconds: new(30),
 		RuleSetName: new("pairs"), RuleSetArn: arn("matchmakingruleset", "pairs"), NotificationTarget: in.NotificationTarget,
 		AdditionalPlayerCount: new(2), CustomEventData: new("x"), CreationTime: w.now, GameProperties: in.GameProperties,
-		GameSessionData: new("data"), BackfillMode: new("AUTOMATIC"), FlexMatchMode: new("WITH_QUEUE"),
+		GameSessionData: new("data"), BackfillMode: new("MANUAL"), FlexMatchMode: new("WITH_QUEUE"),
 	}
 	check := func(got *api.MatchmakingConfiguration) {
 		t.Helper()
@@ -135,7 +135,7 @@ func TestConfigurationLife(t *testing.T) {
 	check(update(api.UpdateMatchmakingConfigurationInput{Description: new("one by one"), GameProperties: []api.GameProperty{}}))
 
 	// STANDALONE lets go of what only WITH_QUEUE has, and the way back asks for it.
-	want.FlexMatchMode, want.BackfillMode, want.GameSessionQueueArns = new("STANDALONE"), new("MANUAL"), nil
+	want.FlexMatchMode, want.GameSessionQueueArns = new("STANDALONE"), nil
 	want.AdditionalPlayerCount, want.GameProperties = nil, nil
 	check(update(api.UpdateMatchmakingConfigurationInput{FlexMatchMode: new("STANDALONE")}))
 	_, err = w.UpdateMatchmakingConfiguration(w.ctx, &api.UpdateMatchmakingConfigurationInput{Name: "duel", FlexMatchMode: new("WITH_QUEUE")})

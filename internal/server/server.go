@@ -29,6 +29,7 @@ import (
 	"github.com/chairlift-games/chairlift/internal/blob"
 	"github.com/chairlift-games/chairlift/internal/cli"
 	"github.com/chairlift-games/chairlift/internal/engine"
+	"github.com/chairlift-games/chairlift/internal/engine/matcher"
 	"github.com/chairlift-games/chairlift/internal/host"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/link"
@@ -234,6 +235,7 @@ func (s *Server) Run(ctx context.Context) error {
 	asked := ctx // to stop
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.engine.Run(ctx) })
+	g.Go(func() error { return matcher.New(s.engine, s.o.Log).Run(ctx) })
 	g.Go(func() error { return s.ops.Run(ctx) })
 	g.Go(func() error { return s.serve(ctx, s.listen, s.front) })
 	g.Go(func() error { s.sweep(ctx); return nil })

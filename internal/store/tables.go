@@ -234,6 +234,49 @@ var (
 		},
 	}
 
+	// Tickets: "live" lists those that are not done, "arriving" those that wait
+	// for their matcher, the oldest first in each configuration.
+	Tickets = &Table[lift.Ticket]{
+		Kind: Kind{Name: "ticket", Indexes: []string{"live", "arriving"}}, noun: "matchmaking ticket",
+		id: func(t *lift.Ticket) string { return InRegion(t.Region, string(t.ID)) },
+		keys: func(t *lift.Ticket) map[string]string {
+			if !t.Status.Live() {
+				return nil
+			}
+			place := InRegion(t.Region, t.Configuration) + "/" + stamp(t.StartedAt)
+			k := map[string]string{"live": place}
+			if t.Arriving {
+				k["arriving"] = place
+			}
+			return k
+		},
+		due: func(t *lift.Ticket) time.Time {
+			switch t.Status {
+			case lift.TicketQueued, lift.TicketSearching:
+				return t.Deadline
+			case lift.TicketRequiresAcceptance, lift.TicketPlacing:
+				return time.Time{} // held back (flexmatch 10.1)
+			}
+			return t.KeepUntil
+		},
+	}
+
+	Seekers = &Table[lift.Seeker]{
+		Kind: Kind{Name: "seeker"}, noun: "player in matchmaking",
+		id: func(s *lift.Seeker) string { return PlayerKey(s.Region, s.PlayerID) },
+	}
+
+	Matches = &Table[lift.Match]{
+		Kind: Kind{Name: "match"}, noun: "match",
+		id: func(m *lift.Match) string { return InRegion(m.Region, string(m.ID)) },
+		due: func(m *lift.Match) time.Time {
+			if m.Status == lift.MatchProposed {
+				return m.AnswerBy
+			}
+			return time.Time{}
+		},
+	}
+
 	Events = &Table[lift.FleetEvent]{
 		Kind: Kind{Name: "event", Indexes: []string{"fleet"}}, noun: "event",
 		id: func(e *lift.FleetEvent) string { return string(e.ID) },
@@ -265,7 +308,8 @@ var (
 func Kinds() []Kind {
 	return []Kind{
 		Builds.Kind, Aliases.Kind, Fleets.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
-		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Secrets.Kind,
+		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind,
+		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Secrets.Kind,
 	}
 }
 

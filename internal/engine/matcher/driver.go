@@ -1,0 +1,297 @@
+package matcher
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/engine"
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/match"
+	"github.com/chairlift-games/chairlift/internal/match/rules"
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+const (
+	arrivalBatch = 256 // tickets taken into the pool in one transaction
+	matchBatch   = 32  // matches committed in one transaction
+)
+
+// driver owns the pool of one configuration. It belongs to one goroutine.
+type driver struct {
+	engine *engine.Engine
+	log    *slog.Logger
+	key    string // region and name of the configuration
+
+	made  string // what pool was made for; see recipe
+	set   *rules.Set
+	pool  *match.Pool
+	held  map[match.TicketID]bool // what is in the pool
+	swept time.Time
+}
+
+func newDriver(e *engine.Engine, log *slog.Logger, key string) *driver {
+	return &driver{engine: e, log: log, key: key}
+}
+
+// recipe says what a pool depends on besides its tickets.
+func recipe(c *lift.MatchmakingConfiguration, r *lift.RuleSet) string {
+	return fmt.Sprint(r.Name, r.CreatedAt.UnixMicro(), c.Mode, c.AdditionalPlayers)
+}
+
+// step takes in what arrived, searches, commits what was found, and returns
+// when it wants to be called again.
+func (d *driver) step(ctx context.Context) (next time.Time, err error) {
+	defer func() {
+		if err != nil {
+			d.pool = nil // what it holds may not be what was committed
+		}
+	}()
+	now := d.engine.Now()
+	next = now.Add(sweepEvery)
+	var c *lift.MatchmakingConfiguration
+	var r *lift.RuleSet
+	if err := d.engine.View(ctx, func(tx store.Tx) (err error) {
+		c, r, err = load(tx, d.key)
+		return err
+	}); err != nil {
+		return next, err
+	}
+	if c == nil {
+		d.pool = nil
+		return next, d.failAll(ctx)
+	}
+	if made := recipe(c, r); d.pool == nil || made != d.made {
+		set, findings := rules.Parse(r.Body)
+		if set == nil {
+			return next, fmt.Errorf("rule set %s: %w", r.Name, findings)
+		}
+		d.made, d.set, d.pool, d.held, d.swept = made, set, newPool(c, set), map[match.TicketID]bool{}, time.Time{}
+	}
+	if now.Sub(d.swept) >= sweepEvery {
+		if err := d.sweep(ctx, now); err != nil {
+			return next, err
+		}
+		d.swept = now
+	}
+	if err := d.arrivals(ctx); err != nil {
+		return next, err
+	}
+	for {
+		u := d.pool.Pass(now)
+		again, err := d.commit(ctx, u.Matches)
+		if err != nil {
+			return next, err
+		}
+		if !again {
+			if !u.Next.IsZero() && u.Next.Before(next) {
+				next = u.Next
+			}
+			return next, nil
+		}
+	}
+}
+
+// newPool makes an empty pool. It forms matches and nothing else: timeouts and
+// acceptance are rows (engine.Tx).
+func newPool(c *lift.MatchmakingConfiguration, set *rules.Set) *match.Pool {
+	conf := match.Config{Rules: set, Lenient: true}
+	if c.Mode == lift.WithQueue {
+		conf.AdditionalPlayers = c.AdditionalPlayers
+	}
+	return match.NewPool(conf)
+}
+
+// sweep makes the pool hold the tickets that search, and no others.
+func (d *driver) sweep(ctx context.Context, now time.Time) error {
+	var live []*lift.Ticket
+	err := d.engine.View(ctx, func(tx store.Tx) (err error) {
+		live, err = store.Tickets.All(tx, "live", d.key+"/")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	search := map[match.TicketID]bool{}
+	var misfits []lift.TicketID
+	for _, t := range live {
+		if t.Status != lift.TicketSearching || t.Arriving {
+			continue
+		}
+		id := match.TicketID(t.ID)
+		search[id] = true
+		if !d.held[id] && !d.add(now, t) {
+			misfits = append(misfits, t.ID)
+		}
+	}
+	for id := range d.held {
+		if !search[id] {
+			d.pool.Remove(id)
+			delete(d.held, id)
+		}
+	}
+	return d.fail(ctx, misfits)
+}
+
+// add takes a ticket into the pool. It reports false if the ticket's attributes
+// do not fit the rule set, which may have changed since it was made.
+func (d *driver) add(now time.Time, t *lift.Ticket) bool {
+	id := match.TicketID(t.ID)
+	if d.held[id] {
+		d.pool.Remove(id)
+		delete(d.held, id)
+	}
+	if _, err := d.pool.Add(now, ticketOf(t)); err != nil {
+		d.log.Warn("a ticket cannot be matched by the rule set", "ticket", t.ID, "err", err)
+		return false
+	}
+	d.held[id] = true
+	return true
+}
+
+// arrivals takes in the tickets that are new or came back.
+func (d *driver) arrivals(ctx context.Context) error {
+	for {
+		now := d.engine.Now()
+		wait, known := d.pool.EstimatedWait(now)
+		var taken []*lift.Ticket
+		err := d.engine.Update(ctx, func(tx *engine.Tx) (err error) {
+			taken, _, err = store.Tickets.Scan(tx, "arriving", d.key+"/", store.Cursor{}, arrivalBatch)
+			if err != nil {
+				return err
+			}
+			for _, t := range taken {
+				t.Status, t.Arriving, t.EstimatedWaitSeconds = lift.TicketSearching, false, 0
+				if known {
+					t.EstimatedWaitSeconds = int(wait.Round(time.Second) / time.Second)
+				}
+				if err := store.Tickets.Put(tx, t); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		var misfits []lift.TicketID
+		for _, t := range taken {
+			if !d.add(now, t) {
+				misfits = append(misfits, t.ID)
+			}
+		}
+		if err := d.fail(ctx, misfits); err != nil || len(taken) < arrivalBatch {
+			return err
+		}
+	}
+}
+
+// fail ends tickets that the rule set cannot match.
+func (d *driver) fail(ctx context.Context, ids []lift.TicketID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return d.engine.Update(ctx, func(tx *engine.Tx) error {
+		for _, id := range ids {
+			t, ok, err := store.Tickets.Get(tx, d.ticketKey(string(id)))
+			if err != nil {
+				return err
+			}
+			if !ok || t.Status != lift.TicketSearching {
+				continue
+			}
+			if err := tx.EndTicket(t, lift.TicketFailed, "InvalidAttributes", "Player attributes do not fit the rule set that the matchmaking configuration uses now."); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// failAll ends the tickets of a configuration that is gone.
+func (d *driver) failAll(ctx context.Context) error {
+	return d.engine.Update(ctx, func(tx *engine.Tx) error {
+		ts, _, err := store.Tickets.Scan(tx, "live", d.key+"/", store.Cursor{}, arrivalBatch)
+		for _, t := range ts {
+			if err == nil && (t.Status == lift.TicketQueued || t.Status == lift.TicketSearching) {
+				err = tx.EndTicket(t, lift.TicketFailed, "ConfigurationDeleted", "The matchmaking configuration was deleted.")
+			}
+		}
+		return err
+	})
+}
+
+// commit saves matches. Tickets of a match that does not hold any more go back
+// into the pool if they still search; then it reports true, for they may be
+// matched with others.
+func (d *driver) commit(ctx context.Context, found []match.Match) (again bool, err error) {
+	for len(found) > 0 {
+		batch := found[:min(matchBatch, len(found))]
+		found = found[len(batch):]
+		var back []*lift.Ticket
+		stale := false
+		err := d.engine.Update(ctx, func(tx *engine.Tx) error {
+			back, stale = nil, false
+			c, _, err := load(tx, d.key)
+			if err != nil {
+				return err
+			}
+			for _, f := range batch {
+				ts, err := d.tickets(tx, f)
+				if err != nil {
+					return err
+				}
+				ok := c != nil && len(ts) == len(f.Tickets)
+				if ok {
+					m, err := matchOf(c, d.set, f, ts, lift.MatchID(tx.NewID()))
+					if err != nil {
+						return err
+					}
+					if ok, err = tx.Propose(c, m); err != nil {
+						return err
+					}
+				}
+				if !ok {
+					stale = true
+					back = append(back, ts...)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+		for _, f := range batch {
+			for _, id := range f.Tickets {
+				delete(d.held, id)
+			}
+		}
+		now := d.engine.Now()
+		for _, t := range back {
+			if t.Status == lift.TicketSearching && !t.Arriving && now.Before(t.Deadline) {
+				d.add(now, t)
+			}
+		}
+		again = again || stale
+	}
+	return again, nil
+}
+
+// tickets loads the tickets of a match that are still there.
+func (d *driver) tickets(tx store.Tx, f match.Match) ([]*lift.Ticket, error) {
+	var ts []*lift.Ticket
+	for _, id := range f.Tickets {
+		t, ok, err := store.Tickets.Get(tx, d.ticketKey(string(id)))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			ts = append(ts, t)
+		}
+	}
+	return ts, nil
+}
+
+// ticketKey is the row of a ticket of this configuration's region.
+func (d *driver) ticketKey(id string) string { return store.InRegion(regionOf(d.key), id) }

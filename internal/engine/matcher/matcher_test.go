@@ -1,0 +1,321 @@
+package matcher
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/engine"
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/store"
+	"github.com/chairlift-games/chairlift/internal/store/memdb"
+)
+
+type nobody struct{}
+
+func (nobody) Send([]lift.Effect) {}
+
+// newEngine returns an engine over an empty store with STANDALONE matchmakers
+// of these names, whose matches are pairs.
+func newEngine(t testing.TB, names ...string) *engine.Engine {
+	t.Helper()
+	db, err := memdb.New(store.Kinds()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := engine.New(engine.Options{Store: db, Sender: nobody{}})
+	err = e.Update(t.Context(), func(tx *engine.Tx) error {
+		r := &lift.RuleSet{Name: "r", Region: "us-west-2", Body: `{"ruleLanguageVersion":"1.0","teams":[{"name":"t","minPlayers":2,"maxPlayers":2}]}`}
+		if err := store.RuleSets.Put(tx, r); err != nil {
+			return err
+		}
+		for _, n := range names {
+			c := &lift.MatchmakingConfiguration{Name: n, Region: "us-west-2", RuleSet: "r", Mode: lift.Standalone, RequestTimeoutSeconds: 60}
+			if err := store.Configurations.Put(tx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func submit(ctx context.Context, e *engine.Engine, configuration, id string) error {
+	return e.Update(ctx, func(tx *engine.Tx) error {
+		return tx.AddTicket(&lift.Ticket{
+			ID: lift.TicketID(id), Region: "us-west-2", Configuration: configuration, StartedAt: tx.Now, Deadline: tx.Now.Add(time.Minute),
+			Players: []lift.TicketPlayer{{ID: "p-" + id}},
+		})
+	})
+}
+
+func tickets(t testing.TB, e *engine.Engine, n int) map[lift.TicketID]*lift.Ticket {
+	t.Helper()
+	out := map[lift.TicketID]*lift.Ticket{}
+	err := e.View(t.Context(), func(tx store.Tx) error {
+		all, err := store.Tickets.All(tx, "", "")
+		for _, tk := range all {
+			out[tk.ID] = tk
+		}
+		return err
+	})
+	if err != nil || len(out) != n {
+		t.Fatalf("%d tickets, want %d: %v", len(out), n, err)
+	}
+	return out
+}
+
+// However often the matcher is stopped and started while players come and go,
+// every ticket that stays is matched once and no match has a ticket that left.
+func TestRestartsLoseAndDoubleNothing(t *testing.T) {
+	const n = 600
+	names := []string{"a", "a-b", "a.b"}
+	e := newEngine(t, names...)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var players, matchers sync.WaitGroup
+	submitted := make(chan struct{})
+	matchers.Go(func() {
+		for on := true; on; {
+			life, die := context.WithCancel(ctx)
+			var running sync.WaitGroup
+			running.Go(func() { _ = New(e, slog.New(slog.DiscardHandler)).Run(life) })
+			select {
+			case <-submitted:
+				on = false
+			case <-time.After(3 * time.Millisecond):
+			}
+			die()
+			running.Wait()
+		}
+	})
+	for w := range 4 {
+		players.Go(func() {
+			for i := w; i < n; i += 4 {
+				id := fmt.Sprint("t", i)
+				if err := submit(ctx, e, names[i%len(names)], id); err != nil {
+					t.Error(err)
+				}
+				if i%7 == 0 {
+					err := e.Update(ctx, func(tx *engine.Tx) error {
+						tk, err := store.Tickets.Find(tx, "us-west-2/"+id)
+						if err != nil || !tk.Status.Stoppable() {
+							return err
+						}
+						return tx.StopTicket(tk, "", "")
+					})
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	players.Wait()
+	close(submitted)
+	matchers.Wait()
+
+	// A last matcher finds what is left.
+	if err := New(e, slog.New(slog.DiscardHandler)).Round(ctx); err != nil {
+		t.Fatal(err)
+	}
+	matched := map[lift.MatchID][]lift.TicketID{}
+	left := map[string]int{}
+	for id, tk := range tickets(t, e, n) {
+		switch tk.Status {
+		case lift.TicketCompleted:
+			matched[tk.Match] = append(matched[tk.Match], id)
+		case lift.TicketCancelled:
+			if tk.Match != "" {
+				t.Errorf("ticket %s left and is in match %s", id, tk.Match)
+			}
+		case lift.TicketSearching:
+			left[tk.Configuration]++
+		default:
+			t.Errorf("ticket %s is %s: %s", id, tk.Status, tk.Message)
+		}
+	}
+	for m, ts := range matched {
+		if len(ts) != 2 {
+			t.Errorf("match %s has tickets %s", m, ts)
+		}
+	}
+	for c, k := range left {
+		if k > 1 {
+			t.Errorf("%d tickets of %s wait although any two make a match", k, c)
+		}
+	}
+	if len(matched) < n/4 {
+		t.Errorf("only %d matches", len(matched))
+	}
+	err := e.View(ctx, func(tx store.Tx) error {
+		seekers, err := store.Seekers.All(tx, "", "")
+		if waiting := left["a"] + left["a-b"] + left["a.b"]; len(seekers) != waiting {
+			t.Errorf("%d players are held, %d wait", len(seekers), waiting)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A running matcher notices what arrives by itself.
+func TestRunMatches(t *testing.T) {
+	e := newEngine(t, "m")
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = New(e, slog.New(slog.DiscardHandler)).Run(ctx) })
+	defer running.Wait()
+	defer cancel()
+	for i := range 2 {
+		if err := submit(ctx, e, "m", fmt.Sprint("t", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		if ts := tickets(t, e, 2); ts["t0"].Status == lift.TicketCompleted && ts["t1"].Status == lift.TicketCompleted {
+			return
+		}
+		if time.Since(start) > sweepEvery-time.Second {
+			t.Fatal("the two tickets were not matched before the next sweep")
+		}
+	}
+}
+
+// A pool forgets tickets that left, and a match that it finds with one of them
+// costs the others nothing.
+func TestStaleTickets(t *testing.T) {
+	e := newEngine(t, "m")
+	ctx := t.Context()
+	d := newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m")
+	step := func() {
+		t.Helper()
+		if _, err := d.step(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := func(id string) {
+		t.Helper()
+		if err := e.Update(ctx, func(tx *engine.Tx) error {
+			tk, err := store.Tickets.Find(tx, "us-west-2/"+id)
+			if err != nil {
+				return err
+			}
+			return tx.StopTicket(tk, "", "")
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, id := range []string{"gone", "b", "c"} {
+		if err := submit(ctx, e, "m", id); err != nil {
+			t.Fatal(err)
+		}
+		step()
+		if i == 0 {
+			stop("gone") // and the pool does not know
+		}
+		if got, want := tickets(t, e, i+1)["gone"].Status, lift.TicketCancelled; got != want {
+			t.Fatalf("the ticket that left is %s", got)
+		}
+	}
+	ts := tickets(t, e, 3)
+	if ts["b"].Status != lift.TicketCompleted || ts["b"].Match != ts["c"].Match {
+		t.Errorf("b is %s in %q, c is %s in %q", ts["b"].Status, ts["b"].Match, ts["c"].Status, ts["c"].Match)
+	}
+	if err := submit(ctx, e, "m", "d"); err != nil {
+		t.Fatal(err)
+	}
+	step()
+	stop("d")
+	d.swept = time.Time{}
+	step()
+	if d.pool.Len() != 0 || len(d.held) != 0 {
+		t.Errorf("the pool holds %d tickets", d.pool.Len())
+	}
+}
+
+// The tickets of a configuration that is gone fail instead of waiting.
+func TestConfigurationGone(t *testing.T) {
+	e := newEngine(t)
+	if err := submit(t.Context(), e, "m", "t"); err != nil {
+		t.Fatal(err)
+	}
+	if err := New(e, slog.New(slog.DiscardHandler)).Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if tk := tickets(t, e, 1)["t"]; tk.Status != lift.TicketFailed || !strings.Contains(tk.Message, "deleted") {
+		t.Errorf("got %+v", tk)
+	}
+}
+
+// Every configuration with tickets is found, also where one's name begins
+// another's.
+func TestConfigurations(t *testing.T) {
+	e := newEngine(t)
+	want := []string{}
+	for i, c := range []string{"a", "a-b", "a.b", "a0", "b"} {
+		for k := range 3 {
+			if err := submit(t.Context(), e, c, fmt.Sprint(i, "-", k)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want = append(want, "us-west-2/"+c)
+	}
+	got, err := New(e, nil).configurations(t.Context(), "arriving")
+	slices.Sort(got)
+	slices.Sort(want)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// Numbers of matchmaker data have a decimal point or an exponent, and stay the
+// numbers they are.
+func FuzzDouble(f *testing.F) {
+	for _, n := range []float64{0, 1, -3, 0.5, 1e21, 1e-9, 123456789} {
+		f.Add(n)
+	}
+	f.Fuzz(func(t *testing.T, n float64) {
+		if math.IsNaN(n) || math.IsInf(n, 0) {
+			return // no JSON number
+		}
+		b, err := json.Marshal(double(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back float64
+		if err := json.Unmarshal(b, &back); err != nil || back != n || !strings.ContainsAny(string(b), ".e") {
+			t.Errorf("%v became %s (%v)", n, b, err)
+		}
+	})
+}
+
+// BenchmarkTickets is the whole way of two tickets to their match, without a
+// disk.
+func BenchmarkTickets(b *testing.B) {
+	e := newEngine(b, "m")
+	d := newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m")
+	n := 0
+	for b.Loop() {
+		for range 2 {
+			n++
+			if err := submit(b.Context(), e, "m", fmt.Sprint(n)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if _, err := d.step(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package matcher
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/match"
+	"github.com/chairlift-games/chairlift/internal/match/rules"
+)
+
+func regionOf(key string) string {
+	region, _, _ := strings.Cut(key, "/")
+	return region
+}
+
+// ticketOf is a ticket as pools see it.
+func ticketOf(t *lift.Ticket) match.Ticket {
+	out := match.Ticket{ID: match.TicketID(t.ID), Start: t.StartedAt}
+	for _, p := range t.Players {
+		out.Players = append(out.Players, match.Player{ID: p.ID, Attributes: valuesOf(p.Attributes), LatencyMS: p.LatencyMS})
+	}
+	return out
+}
+
+func valuesOf(as map[string]lift.Attribute) map[string]rules.Value {
+	out := make(map[string]rules.Value, len(as))
+	for name, a := range as {
+		switch {
+		case a.N != nil:
+			out[name] = rules.N(*a.N)
+		case a.S != nil:
+			out[name] = rules.S(*a.S)
+		case a.SL != nil:
+			out[name] = rules.SL(a.SL...)
+		default:
+			out[name] = rules.SDM(a.SDM)
+		}
+	}
+	return out
+}
+
+// Check refuses players whose attributes the rule set does not declare, or
+// declares with another type. One that is missing is no mistake of the request,
+// although its player may wait in vain (flexmatch 2.1).
+func Check(set *rules.Set, players []lift.TicketPlayer) error {
+	for _, p := range players {
+		_, problems := set.LayOut(valuesOf(p.Attributes))
+		for _, b := range problems {
+			if b.Got != rules.Missing {
+				return lift.Errorf(lift.InvalidRequest, "player %s: %s", p.ID, b)
+			}
+		}
+	}
+	return nil
+}
+
+// matchOf makes the row of a match that a pool found.
+func matchOf(c *lift.MatchmakingConfiguration, set *rules.Set, f match.Match, ts []*lift.Ticket, id lift.MatchID) (*lift.Match, error) {
+	m := &lift.Match{ID: id, Region: c.Region, Account: c.Account, Configuration: c.Name, MaxPlayers: set.Seats(f.Level)}
+	for _, id := range f.Tickets {
+		m.Tickets = append(m.Tickets, lift.TicketID(id))
+	}
+	for _, s := range f.Seats {
+		m.Seats = append(m.Seats, lift.MatchSeat{Ticket: lift.TicketID(s.Ticket), PlayerID: s.PlayerID, Team: s.Team})
+	}
+	var err error
+	m.Data, err = matchmakerData(c, set, m, ts)
+	return m, err
+}
+
+// The matchmaker data of flexmatch 15, which game servers parse.
+type (
+	dataOfMatch struct {
+		MatchID       string       `json:"matchId"`
+		Configuration string       `json:"matchmakingConfigurationArn"`
+		Teams         []dataOfTeam `json:"teams"`
+		BackfillMode  *string      `json:"autoBackfillMode"`
+		BackfillID    *string      `json:"autoBackfillTicketId"`
+	}
+	dataOfTeam struct {
+		Name    string         `json:"name"`
+		Players []dataOfPlayer `json:"players"`
+	}
+	dataOfPlayer struct {
+		ID         string                 `json:"playerId"`
+		Attributes map[string]dataOfValue `json:"attributes"`
+	}
+	dataOfValue struct {
+		Type  string `json:"attributeType"`
+		Value any    `json:"valueAttribute"`
+	}
+	// double is a number that always has a decimal point, as parsers of game
+	// servers have always seen it.
+	double float64
+)
+
+func (d double) MarshalJSON() ([]byte, error) {
+	b, err := json.Marshal(float64(d))
+	if err == nil && !strings.ContainsAny(string(b), ".e") {
+		b = append(b, ".0"...)
+	}
+	return b, err
+}
+
+func matchmakerData(c *lift.MatchmakingConfiguration, set *rules.Set, m *lift.Match, ts []*lift.Ticket) (string, error) {
+	players := map[string]lift.TicketPlayer{}
+	for _, t := range ts {
+		for _, p := range t.Players {
+			players[p.ID] = p
+		}
+	}
+	data := dataOfMatch{MatchID: string(m.ID), Configuration: c.ARN()}
+	for _, team := range set.Teams {
+		dt := dataOfTeam{Name: team.Name, Players: []dataOfPlayer{}}
+		for _, s := range m.Seats {
+			if s.Team != team.Name {
+				continue
+			}
+			dp := dataOfPlayer{ID: s.PlayerID, Attributes: map[string]dataOfValue{}}
+			values, _ := set.LayOut(valuesOf(players[s.PlayerID].Attributes))
+			for i, v := range values {
+				if v.Kind != rules.Missing {
+					dp.Attributes[set.Attributes[i].Name] = dataOf(v)
+				}
+			}
+			dt.Players = append(dt.Players, dp)
+		}
+		data.Teams = append(data.Teams, dt)
+	}
+	b, err := json.Marshal(data)
+	if err != nil {
+		return "", fmt.Errorf("matchmaker data of match %s: %w", m.ID, err)
+	}
+	return string(b), nil
+}
+
+func dataOf(v rules.Value) dataOfValue {
+	switch v.Kind {
+	case rules.Number:
+		return dataOfValue{"DOUBLE", double(v.N)}
+	case rules.Text:
+		return dataOfValue{"STRING", v.S}
+	case rules.TextList:
+		return dataOfValue{"STRING_LIST", append([]string{}, v.SL...)}
+	}
+	m := map[string]double{}
+	for _, e := range v.SDM {
+		m[e.Key] = double(e.N)
+	}
+	return dataOfValue{"STRING_DOUBLE_MAP", m}
+}

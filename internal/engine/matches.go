@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+// Arrived wakes whoever drives the matchmaking pools: a ticket waits to be
+// taken into one. A wake-up may be lost without harm.
+func (e *Engine) Arrived() <-chan struct{} { return e.arrived }
+
+// Propose saves a match that was found, and moves its tickets: to their
+// players, to a queue, or to their end, as the configuration has it. It reports
+// false and does nothing if a ticket does not search any more, because what the
+// matcher knew of it is old.
+func (tx *Tx) Propose(c *lift.MatchmakingConfiguration, m *lift.Match) (bool, error) {
+	ts := make([]*lift.Ticket, len(m.Tickets))
+	for i, id := range m.Tickets {
+		t, ok, err := store.Tickets.Get(tx, store.InRegion(m.Region, string(id)))
+		if err != nil {
+			return false, err
+		}
+		if !ok || t.Status != lift.TicketSearching || t.Arriving || t.Configuration != m.Configuration || !tx.Now.Before(t.Deadline) {
+			return false, nil
+		}
+		ts[i] = t
+	}
+	m.FoundAt = tx.Now
+	if !c.AcceptanceRequired {
+		return true, tx.goOn(m, ts)
+	}
+	m.Status, m.AnswerBy = lift.MatchProposed, tx.Now.Add(time.Duration(c.AcceptanceTimeoutSeconds)*time.Second)
+	for _, t := range ts {
+		t.Status, t.Match, t.Reason, t.Message = lift.TicketRequiresAcceptance, m.ID, "", ""
+		seat(t, m)
+		if err := store.Tickets.Put(tx, t); err != nil {
+			return false, err
+		}
+	}
+	return true, store.Matches.Put(tx, m)
+}
+
+// seat notes the teams of a ticket's players.
+func seat(t *lift.Ticket, m *lift.Match) {
+	for i := range t.Players {
+		p := &t.Players[i]
+		for _, s := range m.Seats {
+			if s.Ticket == t.ID && s.PlayerID == p.ID {
+				p.Team = s.Team
+			}
+		}
+	}
+}
+
+// goOn does what comes after a match was made and, where asked for, accepted:
+// its placement, or nothing more (flexmatch 13).
+func (tx *Tx) goOn(m *lift.Match, ts []*lift.Ticket) error {
+	key := store.InRegion(m.Region, string(m.ID))
+	c, ok, err := store.Configurations.Get(tx, store.InRegion(m.Region, m.Configuration))
+	if err != nil {
+		return err
+	}
+	var q *lift.Queue
+	standalone := ok && c.Mode == lift.Standalone
+	if ok && !standalone {
+		if q, err = tx.firstQueue(c.Queues); err != nil {
+			return err
+		}
+	}
+	if q != nil {
+		if err := store.Placements.Put(tx, placementOf(tx.Now, c, q, m, ts)); err != nil {
+			return err
+		}
+		m.Status = lift.MatchPlacing
+		if err := store.Matches.Put(tx, m); err != nil {
+			return err
+		}
+	} else if err := store.Matches.Delete(tx, key); err != nil {
+		return err
+	}
+	for _, t := range ts {
+		t.Match, t.Reason, t.Message = m.ID, "", ""
+		seat(t, m)
+		switch {
+		case q != nil:
+			t.Status = lift.TicketPlacing
+			err = store.Tickets.Put(tx, t)
+		case standalone:
+			err = tx.EndTicket(t, lift.TicketCompleted, "", "")
+		default:
+			err = tx.EndTicket(t, lift.TicketFailed, reasonPlacement, "None of the queues of the matchmaking configuration exists.")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firstQueue returns the first of the queues that exists, nil if none does.
+func (tx *Tx) firstQueue(arns []string) (*lift.Queue, error) {
+	for _, arn := range arns {
+		q, ok, err := store.Queues.Get(tx, store.InRegion(lift.ARNRegion(arn), lift.Resource(arn, "gamesessionqueue")))
+		if err != nil || ok {
+			return q, err
+		}
+	}
+	return nil, nil
+}
+
+// placementOf is the wish for the game session of a match. Its id is the
+// match's, so that it is made once.
+func placementOf(now time.Time, c *lift.MatchmakingConfiguration, q *lift.Queue, m *lift.Match, ts []*lift.Ticket) *lift.Placement {
+	p := &lift.Placement{
+		ID: lift.PlacementID(m.ID), Region: q.Region, Account: q.Account, Queue: q.Name, Status: lift.PlacementPending,
+		MaxPlayers: m.MaxPlayers, Properties: c.Properties, Data: c.Data, MatchmakerData: m.Data,
+		Match: store.InRegion(m.Region, string(m.ID)), StartedAt: now, TryAt: now,
+		Deadline: now.Add(time.Duration(q.TimeoutSeconds) * time.Second),
+	}
+	for _, s := range m.Seats {
+		p.Players = append(p.Players, lift.DesiredPlayer{PlayerID: s.PlayerID})
+	}
+	for _, t := range ts {
+		for _, pl := range t.Players {
+			for _, location := range slices.Sorted(maps.Keys(pl.LatencyMS)) {
+				p.Latencies = append(p.Latencies, lift.PlayerLatency{PlayerID: pl.ID, Region: location, MS: float64(pl.LatencyMS[location])})
+			}
+		}
+	}
+	return p
+}
+
+// placementEnded saves a placement that is done and, if it was made for a
+// match, tells the match's tickets in the same transaction (flexmatch 13).
+func (tx *Tx) placementEnded(p *lift.Placement) error {
+	if err := store.Placements.Put(tx, p); err != nil || p.Match == "" {
+		return err
+	}
+	m, ok, err := store.Matches.Get(tx, p.Match)
+	if err != nil || !ok || m.Status != lift.MatchPlacing {
+		return err
+	}
+	ts, err := tx.ticketsOf(m)
+	if err != nil {
+		return err
+	}
+	for _, t := range ts {
+		switch p.Status {
+		case lift.PlacementFulfilled:
+			t.Session = &lift.MatchSession{SessionID: p.SessionID, Address: p.Address, DNSName: p.DNSName, Port: p.Port}
+			for _, pl := range p.Placed {
+				if slices.ContainsFunc(t.Players, func(tp lift.TicketPlayer) bool { return tp.ID == pl.PlayerID }) {
+					t.Session.Placed = append(t.Session.Placed, pl)
+				}
+			}
+			err = tx.EndTicket(t, lift.TicketCompleted, "", "")
+		case lift.PlacementTimedOut:
+			err = tx.searchAgain(t, reasonPlaceTime, "The match could not be placed in time: "+p.Reason+".")
+		default:
+			err = tx.EndTicket(t, lift.TicketFailed, reasonPlacement, "The match could not be placed: "+p.Reason+".")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return store.Matches.Delete(tx, p.Match)
+}

@@ -1,0 +1,214 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+// keepTickets is how long a ticket that is done can be described
+// (flexmatch 10.3).
+const keepTickets = 24 * time.Hour
+
+// Reasons and messages of unusual changes of tickets (flexmatch 10.3).
+const (
+	reasonTimedOut   = "TimedOut"
+	reasonCancelled  = "Cancelled"
+	reasonRequeued   = "PlayerRequeued"
+	reasonAcceptance = "AcceptanceFailed"
+	reasonPlaceTime  = "PlacementTimedOut"
+	reasonPlacement  = "PlacementFailed"
+)
+
+// AddTicket saves a new ticket for its matcher to find. Its players are in no
+// other live ticket afterwards: an older one is cancelled, and one whose match
+// is being placed is an error (flexmatch 10.2).
+func (tx *Tx) AddTicket(t *lift.Ticket) error {
+	for _, p := range t.Players {
+		old, ok, err := store.Seekers.Get(tx, store.PlayerKey(t.Region, p.ID))
+		if err != nil {
+			return err
+		}
+		if ok && old.TicketID != t.ID {
+			if err := tx.requeued(t.Region, p.ID, old.TicketID); err != nil {
+				return err
+			}
+		}
+		if err := store.Seekers.Put(tx, &lift.Seeker{Region: t.Region, PlayerID: p.ID, TicketID: t.ID}); err != nil {
+			return err
+		}
+	}
+	t.Status, t.Arriving = lift.TicketQueued, true
+	return tx.saveTicket(t)
+}
+
+// requeued cancels the ticket that a player leaves for a newer one.
+func (tx *Tx) requeued(region, player string, id lift.TicketID) error {
+	t, ok, err := store.Tickets.Get(tx, store.InRegion(region, string(id)))
+	if err != nil || !ok || !t.Status.Live() {
+		return err
+	}
+	if !t.Status.Stoppable() {
+		return lift.Errorf(lift.InvalidRequest, "player %s is in ticket %s, whose match is being placed; ask again when that is done", player, id)
+	}
+	return tx.StopTicket(t, reasonRequeued, "A player of the ticket asked for matchmaking again.")
+}
+
+// StopTicket cancels a ticket that is not being placed. If it was part of a
+// proposed match, the other tickets search again. Empty reason and message mean
+// a cancellation by request.
+func (tx *Tx) StopTicket(t *lift.Ticket, reason, message string) error {
+	if !t.Status.Stoppable() {
+		return lift.Errorf(lift.InvalidRequest, "Matchmaking ticket is in %s status and cannot be canceled.", t.Status)
+	}
+	if reason == "" {
+		reason, message = reasonCancelled, "Cancelled by request."
+	}
+	if t.Status == lift.TicketRequiresAcceptance {
+		m, others, err := tx.match(t)
+		if err != nil {
+			return err
+		}
+		for _, o := range others {
+			if o.ID == t.ID {
+				continue
+			}
+			if err := tx.searchAgain(o, reasonAcceptance, "Another ticket of the proposed match was stopped."); err != nil {
+				return err
+			}
+		}
+		if err := store.Matches.Delete(tx, store.InRegion(m.Region, string(m.ID))); err != nil {
+			return err
+		}
+	}
+	return tx.EndTicket(t, lift.TicketCancelled, reason, message)
+}
+
+// EndTicket saves the end of a ticket and lets its players go.
+func (tx *Tx) EndTicket(t *lift.Ticket, s lift.TicketStatus, reason, message string) error {
+	t.Status, t.Reason, t.Message, t.Arriving = s, reason, message, false
+	t.EndedAt, t.KeepUntil = tx.Now, tx.Now.Add(keepTickets)
+	for _, p := range t.Players {
+		key := store.PlayerKey(t.Region, p.ID)
+		k, ok, err := store.Seekers.Get(tx, key)
+		if err != nil {
+			return err
+		}
+		if ok && k.TicketID == t.ID {
+			if err := store.Seekers.Delete(tx, key); err != nil {
+				return err
+			}
+		}
+	}
+	return store.Tickets.Put(tx, t)
+}
+
+// searchAgain sends a ticket back to its matcher, with its old start.
+func (tx *Tx) searchAgain(t *lift.Ticket, reason, message string) error {
+	t.Status, t.Reason, t.Message, t.Match, t.Arriving = lift.TicketSearching, reason, message, "", true
+	for i := range t.Players {
+		t.Players[i].Team = ""
+	}
+	return tx.saveTicket(t)
+}
+
+// saveTicket saves a ticket and tells the matchers if it is for them.
+func (tx *Tx) saveTicket(t *lift.Ticket) error {
+	tx.arrived = tx.arrived || t.Arriving
+	return store.Tickets.Put(tx, t)
+}
+
+// ticketDue ends a ticket that found no match in time, or forgets one that is
+// done.
+func (tx *Tx) ticketDue(t *lift.Ticket) error {
+	if !t.Status.Live() {
+		return store.Tickets.Delete(tx, store.InRegion(t.Region, string(t.ID)))
+	}
+	return tx.EndTicket(t, lift.TicketTimedOut, reasonTimedOut, "Removed from matchmaking due to timing out.")
+}
+
+// match loads the match that a ticket is part of, with all of its tickets.
+func (tx *Tx) match(t *lift.Ticket) (*lift.Match, []*lift.Ticket, error) {
+	m, err := store.Matches.Find(tx, store.InRegion(t.Region, string(t.Match)))
+	if err != nil {
+		return nil, nil, err
+	}
+	ts, err := tx.ticketsOf(m)
+	return m, ts, err
+}
+
+func (tx *Tx) ticketsOf(m *lift.Match) ([]*lift.Ticket, error) {
+	ts := make([]*lift.Ticket, len(m.Tickets))
+	for i, id := range m.Tickets {
+		t, err := store.Tickets.Find(tx, store.InRegion(m.Region, string(id)))
+		if err != nil {
+			return nil, err
+		}
+		ts[i] = t
+	}
+	return ts, nil
+}
+
+// AnswerMatch takes the answer of some of a ticket's players to the proposed
+// match. The first rejection drops the match, the last acceptance lets it go on
+// (flexmatch 12).
+func (tx *Tx) AnswerMatch(t *lift.Ticket, players []string, accept bool) error {
+	if t.Status != lift.TicketRequiresAcceptance {
+		return lift.Errorf(lift.InvalidRequest, "matchmaking ticket %s is %s; only a ticket in REQUIRES_ACCEPTANCE can be accepted or rejected", t.ID, t.Status)
+	}
+	for _, id := range players {
+		if !slices.ContainsFunc(t.Players, func(p lift.TicketPlayer) bool { return p.ID == id }) {
+			return lift.Errorf(lift.InvalidRequest, "player %s does not belong to matchmaking ticket %s", id, t.ID)
+		}
+	}
+	m, ts, err := tx.match(t)
+	if err != nil {
+		return err
+	}
+	open := false
+	for i := range m.Seats {
+		s := &m.Seats[i]
+		if s.Ticket == t.ID && slices.Contains(players, s.PlayerID) {
+			s.Accepted = new(accept)
+		}
+		open = open || s.Accepted == nil || !*s.Accepted
+	}
+	switch {
+	case !accept && len(players) > 0:
+		return tx.dropMatch(m, ts)
+	case open:
+		return store.Matches.Put(tx, m)
+	}
+	return tx.goOn(m, ts)
+}
+
+// matchDue drops a match that was not accepted in time.
+func (tx *Tx) matchDue(m *lift.Match) error {
+	ts, err := tx.ticketsOf(m)
+	if err != nil {
+		return err
+	}
+	return tx.dropMatch(m, ts)
+}
+
+// dropMatch ends a proposal: tickets whose players all accepted search again,
+// the others are cancelled (flexmatch 12).
+func (tx *Tx) dropMatch(m *lift.Match, ts []*lift.Ticket) error {
+	for _, t := range ts {
+		refused := slices.ContainsFunc(m.Seats, func(s lift.MatchSeat) bool {
+			return s.Ticket == t.ID && (s.Accepted == nil || !*s.Accepted)
+		})
+		var err error
+		if refused {
+			err = tx.EndTicket(t, lift.TicketCancelled, reasonAcceptance, "A player rejected the proposed match or did not answer.")
+		} else {
+			err = tx.searchAgain(t, reasonAcceptance, "Another player did not accept the proposed match.")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return store.Matches.Delete(tx, store.InRegion(m.Region, string(m.ID)))
+}

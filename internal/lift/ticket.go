@@ -1,0 +1,114 @@
+package lift
+
+import "time"
+
+// TicketStatus is a state of flexmatch 10.1.
+type TicketStatus string
+
+const (
+	TicketQueued             TicketStatus = "QUEUED" // its matcher has not seen it yet
+	TicketSearching          TicketStatus = "SEARCHING"
+	TicketRequiresAcceptance TicketStatus = "REQUIRES_ACCEPTANCE"
+	TicketPlacing            TicketStatus = "PLACING"
+	TicketCompleted          TicketStatus = "COMPLETED"
+	TicketFailed             TicketStatus = "FAILED"
+	TicketCancelled          TicketStatus = "CANCELLED"
+	TicketTimedOut           TicketStatus = "TIMED_OUT"
+)
+
+// Live reports whether a ticket in this state may still get a match.
+func (s TicketStatus) Live() bool {
+	switch s {
+	case TicketQueued, TicketSearching, TicketRequiresAcceptance, TicketPlacing:
+		return true
+	}
+	return false
+}
+
+// Stoppable reports whether a ticket in this state can be cancelled.
+func (s TicketStatus) Stoppable() bool { return s.Live() && s != TicketPlacing }
+
+// Ticket asks for a match for all of its players together.
+type Ticket struct {
+	ID                   TicketID
+	Region               string
+	Account              string
+	Configuration        string // its name
+	Status               TicketStatus
+	Reason               string // of unusual changes of the status (flexmatch 10.3)
+	Message              string
+	Players              []TicketPlayer
+	StartedAt            time.Time
+	Deadline             time.Time // TIMED_OUT then, unless it is part of a match
+	EndedAt              time.Time
+	KeepUntil            time.Time
+	Match                MatchID       `json:",omitempty"` // the one it is or was part of
+	Arriving             bool          `json:",omitempty"` // it waits for its matcher to take it into the pool
+	EstimatedWaitSeconds int           // 0: not known
+	Session              *MatchSession `json:",omitempty"`
+}
+
+// TicketPlayer is one player of a ticket.
+type TicketPlayer struct {
+	ID         string
+	Team       string               `json:",omitempty"` // once matched
+	Attributes map[string]Attribute `json:",omitempty"`
+	LatencyMS  map[string]int       `json:",omitempty"` // by location
+}
+
+// Attribute is a value of which exactly one member is set.
+type Attribute struct {
+	N   *float64           `json:",omitempty"`
+	S   *string            `json:",omitempty"`
+	SL  []string           `json:",omitempty"`
+	SDM map[string]float64 `json:",omitempty"`
+}
+
+// MatchSession is where the players of a ticket play.
+type MatchSession struct {
+	SessionID GameSessionID
+	Address   string
+	DNSName   string
+	Port      int
+	Placed    []PlacedPlayer // those of the ticket
+}
+
+// Seeker is a player who is in a live ticket, which is at most one in each
+// region (flexmatch 10.2).
+type Seeker struct {
+	Region   string
+	PlayerID string
+	TicketID TicketID
+}
+
+// MatchStatus is how far a match is that is not done.
+type MatchStatus string
+
+const (
+	MatchProposed MatchStatus = "PROPOSED" // its players are asked
+	MatchPlacing  MatchStatus = "PLACING"  // it waits for its game session
+)
+
+// Match is a set of tickets with a team for every player, from when it was
+// found until its tickets are done with it.
+type Match struct {
+	ID            MatchID
+	Region        string
+	Account       string
+	Configuration string
+	Status        MatchStatus
+	FoundAt       time.Time
+	AnswerBy      time.Time // a PROPOSED match is dropped then
+	Tickets       []TicketID
+	Seats         []MatchSeat
+	MaxPlayers    int    // seats of its game session
+	Data          string // matchmaker data (flexmatch 15)
+}
+
+// MatchSeat is a player in a match.
+type MatchSeat struct {
+	Ticket   TicketID
+	PlayerID string
+	Team     string
+	Accepted *bool `json:",omitempty"` // the answer; nil while there is none
+}
