@@ -25,7 +25,8 @@ test: ## everything that decides whether a change is right
 	$(GO) test -race -timeout 15m -json ./... | ./bin/testreport
 
 sim: ## play worlds by their seeds, SEEDS of them: make sim SEEDS=100000
-	$(GO) test ./internal/sim -run Sim -count 1 -timeout 24h -v -artifacts -seeds $(SEEDS)
+	@mkdir -p bin
+	$(GO) test ./internal/sim -run Sim -count 1 -timeout 24h -v -artifacts -outputdir bin -seeds $(SEEDS)
 
 gen: ## write generated code anew
 	$(GO) generate ./...

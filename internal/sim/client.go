@@ -40,6 +40,9 @@ func call[In, Out any](c *client, what string, op func(In) (Out, error), in In) 
 		w.note("client "+c.name, "%s: done", what)
 		return out, true
 	case errors.As(err, &le):
+		if le.Kind == lift.IdempotentParameterMismatch {
+			w.fail("client %s repeats %s as it was and is told: %s", c.name, what, le.Msg)
+		}
 		w.note("client "+c.name, "%s: %s: %s", what, le.Kind, le.Msg)
 		return none, true
 	}
