@@ -235,9 +235,9 @@ func TestDemo(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, filepath.Join(bin, "chairlift"), "demo", "--players", "10", "--play", "500ms", "--host", mode)
+			cmd := exec.CommandContext(ctx, filepath.Join(bin, "chairlift"), "demo", "--players", "8", "--play", "500ms", "--host", mode)
 			out, err := cmd.CombinedOutput()
-			if err != nil || !strings.Contains(string(out), "players in                     10 of 10") {
+			if err != nil || !strings.Contains(string(out), "players in                     8 of 8") {
 				t.Fatalf("%v\n%s", err, out)
 			}
 		})

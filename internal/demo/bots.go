@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"os/exec"
 	"slices"
@@ -19,6 +20,7 @@ type result struct {
 	PlayerID      string  `json:"playerId"`
 	In            bool    `json:"in"`
 	GameSession   string  `json:"gameSession"`
+	SeatMS        float64 `json:"requestToSeatMS"`
 	FirstPacketMS float64 `json:"requestToFirstPacketMS"`
 	Error         string  `json:"error"`
 }
@@ -26,7 +28,7 @@ type result struct {
 // play runs a bot process for each party of players and returns what they say.
 func (d *demo) play(ctx context.Context, bot string) ([]result, error) {
 	parties := (d.Players + seats - 1) / seats
-	d.screen.begin("%d bots in %d processes ask for game sessions, connect and play for %s", d.Players, parties, d.Play)
+	d.screen.begin("%d bots in %d processes are matched, connect and play for %s", d.Players, parties, d.Play)
 	var (
 		mu      sync.Mutex
 		results []result
@@ -56,9 +58,16 @@ func (d *demo) play(ctx context.Context, bot string) ([]result, error) {
 	return results, nil
 }
 
+// skill gives the bots of a party a skill between 30 and 70, always the same.
+func skill(name string) int {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return 30 + int(h.Sum32()%41)
+}
+
 // party runs one bot process.
 func (d *demo) party(ctx context.Context, bot, name string, size int) ([]result, string) {
-	cmd := exec.CommandContext(ctx, bot, "-queue", queueName, "-players", fmt.Sprint(size), "-seats", fmt.Sprint(seats),
+	cmd := exec.CommandContext(ctx, bot, "-matchmaker", matchmaker, "-players", fmt.Sprint(size), "-attributes", fmt.Sprintf("skill=%d", skill(name)),
 		"-name", name, "-play", d.Play.String())
 	cmd.Env = append(environ(), "AWS_ENDPOINT_URL="+d.URL, "AWS_REGION="+d.Region,
 		"AWS_ACCESS_KEY_ID="+d.creds.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+d.creds.SecretAccessKey, "AWS_SESSION_TOKEN="+d.creds.SessionToken)
@@ -117,17 +126,18 @@ func failures(rs []result) string {
 // summarise makes the rows of the last table.
 func summarise(ready time.Duration, rs []result, players int) [][2]string {
 	sessions := map[string]bool{}
-	var first []float64
+	var seat, first []float64
 	for _, r := range rs {
 		if r.In {
 			sessions[r.GameSession] = true
-			first = append(first, r.FirstPacketMS)
+			seat, first = append(seat, r.SeatMS), append(first, r.FirstPacketMS)
 		}
 	}
 	return [][2]string{
 		{"fleet ACTIVE after", fmt.Sprintf("%.2f s", ready.Seconds())},
 		{"game sessions", fmt.Sprint(len(sessions))},
 		{"players in", fmt.Sprintf("%d of %d", count(rs), players)},
+		{"request to seat, p50", milliseconds(seat, 0.50)},
 		{"request to first packet, p50", milliseconds(first, 0.50)},
 		{"request to first packet, p99", milliseconds(first, 0.99)},
 	}

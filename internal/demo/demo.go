@@ -36,6 +36,7 @@ const (
 	seats       = 4  // players of one game session
 	perInstance = 50 // server processes of one instance at most
 	queueName   = "demo-queue"
+	matchmaker  = "demo-matchmaker"
 	cleanupTime = 30 * time.Second
 )
 
@@ -88,13 +89,14 @@ func (d *demo) run(ctx context.Context) error {
 	d.onCleanup(func(ctx context.Context) { _, _ = d.api.DeleteBuild(ctx, &api.DeleteBuildInput{BuildId: build}) })
 	d.screen.done("build %s is READY", build)
 
-	sessions := (d.Players + seats - 1) / seats
+	// One process more than full matches: the last match may be a small one.
+	sessions := (d.Players+seats-1)/seats + 1
 	ready, err := d.startFleet(ctx, quiet, build, filepath.Base(arena), sessions)
 	if err != nil {
 		return err
 	}
 	d.screen.begin("create the queue")
-	_, err = d.api.CreateGameSessionQueue(ctx, &api.CreateGameSessionQueueInput{
+	queue, err := d.api.CreateGameSessionQueue(ctx, &api.CreateGameSessionQueueInput{
 		Name: queueName, TimeoutInSeconds: new(120),
 		Destinations: []api.GameSessionQueueDestination{{DestinationArn: new("arn:aws:gamelift:" + d.Region + "::fleet/" + d.fleet)}},
 	})
@@ -106,6 +108,9 @@ func (d *demo) run(ctx context.Context) error {
 	})
 	d.screen.done("queue %s leads to the fleet", queueName)
 
+	if err := d.startMatchmaker(ctx, *queue.GameSessionQueue.GameSessionQueueArn); err != nil {
+		return err
+	}
 	results, err := d.play(ctx, bot)
 	if err != nil {
 		return err
@@ -117,6 +122,47 @@ func (d *demo) run(ctx context.Context) error {
 	if d.Keep {
 		d.keep(ctx)
 	}
+	return nil
+}
+
+// ruleSet makes two teams of two with mean skills not too far apart, further
+// apart after a while, and in the end lets those play who are left over.
+const ruleSet = `{
+  "name": "two against two", "ruleLanguageVersion": "1.0",
+  "playerAttributes": [{"name": "skill", "type": "number", "default": 50}],
+  "teams": [{"name": "red", "minPlayers": 2, "maxPlayers": 2}, {"name": "blue", "minPlayers": 2, "maxPlayers": 2}],
+  "rules": [{
+    "name": "EvenTeams", "type": "distance",
+    "measurements": ["avg(teams[red].players.attributes[skill])"],
+    "referenceValue": "avg(teams[blue].players.attributes[skill])", "maxDistance": 10
+  }],
+  "expansions": [
+    {"target": "rules[EvenTeams].maxDistance", "steps": [{"waitTimeSeconds": 2, "value": 25}, {"waitTimeSeconds": 4, "value": 100}]},
+    {"target": "teams[red].minPlayers", "steps": [{"waitTimeSeconds": 6, "value": 1}]},
+    {"target": "teams[blue].minPlayers", "steps": [{"waitTimeSeconds": 6, "value": 1}, {"waitTimeSeconds": 8, "value": 0}]}
+  ]
+}`
+
+// startMatchmaker makes a matchmaker that places its matches by the queue.
+func (d *demo) startMatchmaker(ctx context.Context, queue string) error {
+	d.screen.begin("create the matchmaker")
+	if _, err := d.api.CreateMatchmakingRuleSet(ctx, &api.CreateMatchmakingRuleSetInput{Name: matchmaker, RuleSetBody: ruleSet}); err != nil {
+		return err
+	}
+	d.onCleanup(func(ctx context.Context) {
+		_, _ = d.api.DeleteMatchmakingRuleSet(ctx, &api.DeleteMatchmakingRuleSetInput{Name: matchmaker})
+	})
+	_, err := d.api.CreateMatchmakingConfiguration(ctx, &api.CreateMatchmakingConfigurationInput{
+		Name: matchmaker, RuleSetName: matchmaker, RequestTimeoutSeconds: 60, FlexMatchMode: new("WITH_QUEUE"),
+		GameSessionQueueArns: []string{queue},
+	})
+	if err != nil {
+		return err
+	}
+	d.onCleanup(func(ctx context.Context) {
+		_, _ = d.api.DeleteMatchmakingConfiguration(ctx, &api.DeleteMatchmakingConfigurationInput{Name: matchmaker})
+	})
+	d.screen.done("%s makes teams of even skill, two against two", matchmaker)
 	return nil
 }
 
