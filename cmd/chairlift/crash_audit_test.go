@@ -4,9 +4,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -187,14 +189,14 @@ func (c *crash) audit() []string {
 		want: c.want, clients: c.ledger, games: c.journals.read(), alive: gamesOf(c.fleet),
 		sessions: map[string]types.GameSession{}, players: map[string]types.PlayerSession{}, placements: map[string]types.GameSessionPlacement{},
 	}
-	c.ledger.mu.Lock()
-	defer c.ledger.mu.Unlock()
-	a.found = append(a.found, c.ledger.problems...)
-	a.found = append(a.found, a.games.found...)
 	if err := a.ask(c); err != nil {
 		a.finds("the API: %v", err)
 		return a.found
 	}
+	c.ledger.mu.Lock()
+	defer c.ledger.mu.Unlock()
+	a.found = append(a.found, c.ledger.problems...)
+	a.found = append(a.found, a.games.found...)
 	a.auditSessions()
 	a.auditPlayers()
 	a.auditPlacements()
@@ -206,7 +208,7 @@ func (c *crash) audit() []string {
 func (a *auditor) ask(c *crash) error {
 	pages := gamelift.NewDescribeGameSessionsPaginator(c.gl, &gamelift.DescribeGameSessionsInput{FleetId: &c.fleet, Limit: new(int32(25))})
 	for pages.HasMorePages() {
-		page, err := pages.NextPage(c.ctx)
+		page, err := ask(c, "DescribeGameSessions", func(ctx context.Context) (*gamelift.DescribeGameSessionsOutput, error) { return pages.NextPage(ctx) })
 		if err != nil {
 			return err
 		}
@@ -220,7 +222,7 @@ func (a *auditor) ask(c *crash) error {
 	for id := range a.sessions {
 		pages := gamelift.NewDescribePlayerSessionsPaginator(c.gl, &gamelift.DescribePlayerSessionsInput{GameSessionId: &id, Limit: new(int32(25))})
 		for pages.HasMorePages() {
-			page, err := pages.NextPage(c.ctx)
+			page, err := ask(c, "DescribePlayerSessions", func(ctx context.Context) (*gamelift.DescribePlayerSessionsOutput, error) { return pages.NextPage(ctx) })
 			if err != nil {
 				return err
 			}
@@ -232,22 +234,29 @@ func (a *auditor) ask(c *crash) error {
 			}
 		}
 	}
-	for id := range a.clients.placements {
-		out, err := c.gl.DescribeGameSessionPlacement(c.ctx, &gamelift.DescribeGameSessionPlacementInput{PlacementId: &id})
+	a.clients.mu.Lock()
+	placements := slices.Collect(maps.Keys(a.clients.placements))
+	a.clients.mu.Unlock()
+	for _, id := range placements {
+		out, err := ask(c, "DescribeGameSessionPlacement", func(ctx context.Context) (*gamelift.DescribeGameSessionPlacementOutput, error) {
+			return c.gl.DescribeGameSessionPlacement(ctx, &gamelift.DescribeGameSessionPlacementInput{PlacementId: &id})
+		})
 		if err != nil {
 			a.finds("placement %s: %v", id, err)
 			continue
 		}
 		a.placements[id] = *out.GameSessionPlacement
 	}
-	is, err := c.gl.DescribeInstances(c.ctx, &gamelift.DescribeInstancesInput{FleetId: &c.fleet})
+	described, err := ask(c, "DescribeInstances", func(ctx context.Context) (*gamelift.DescribeInstancesOutput, error) {
+		return c.gl.DescribeInstances(ctx, &gamelift.DescribeInstancesInput{FleetId: &c.fleet})
+	})
 	if err != nil {
 		return err
 	}
-	a.instances = is.Instances
+	a.instances = described.Instances
 	events := gamelift.NewDescribeFleetEventsPaginator(c.gl, &gamelift.DescribeFleetEventsInput{FleetId: &c.fleet})
 	for events.HasMorePages() {
-		page, err := events.NextPage(c.ctx)
+		page, err := ask(c, "DescribeFleetEvents", func(ctx context.Context) (*gamelift.DescribeFleetEventsOutput, error) { return events.NextPage(ctx) })
 		if err != nil {
 			return err
 		}
@@ -439,6 +448,9 @@ func (a *auditor) auditProcesses() {
 
 // tell sums up what went well.
 func (c *crash) tell() {
+	if len(c.ready) == 0 {
+		return
+	}
 	a := c.journals.read()
 	slices.Sort(c.ready)
 	c.t.Logf("clients know %d game sessions (%d promised while no agent could hear), %d placements and %d player sessions, of whom %d played; %d processes kept journals",

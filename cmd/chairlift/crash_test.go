@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,14 +24,18 @@ import (
 )
 
 const (
-	kills      = 20
-	fewKills   = 5  // are enough to lose something when nothing is sent again
-	instances  = 2  // at the end; the second one comes while the service is killed
-	processes  = 12 // on each
-	parties    = 6  // at once
-	residents  = 2  // sessions that last the whole time
-	longUptime = 700 * time.Millisecond
-	minUptime  = 100 * time.Millisecond
+	kills     = 20
+	fewKills  = 5  // are enough to lose something when nothing is sent again
+	instances = 2  // at the end; the second one comes while the service is killed
+	processes = 12 // on each
+	parties   = 6  // at once
+	residents = 2  // sessions that last the whole time
+
+	minUptime   = 50 * time.Millisecond
+	longUptime  = 500 * time.Millisecond
+	lastMoments = 100 * time.Millisecond
+
+	settleWithin = 30 * time.Second // a busy machine may need it
 )
 
 // TestKilledService kills the service twenty times while players come and go,
@@ -47,12 +52,12 @@ func TestKilledService(t *testing.T) {
 			defer c.tell()
 			c.load()
 			c.killOften(kills)
-			c.unload(time.Minute)
-			if found := c.settle(time.Minute); len(found) > 0 {
+			c.unload(2 * settleWithin)
+			if found := c.settle(settleWithin); len(found) > 0 {
 				t.Fatalf("after %d kills:\n%s", kills, report(found))
 			}
 			c.dismiss()
-			if found := c.settle(time.Minute); len(found) > 0 {
+			if found := c.settle(settleWithin); len(found) > 0 {
 				t.Fatalf("after the last players left:\n%s", report(found))
 			}
 			c.delete()
@@ -91,7 +96,6 @@ type crash struct {
 	queue string
 	*ledger
 	journals *journals
-	rand     *rand.Rand
 
 	ctx     context.Context // of everything clients do
 	cancel  context.CancelFunc
@@ -108,9 +112,6 @@ type crash struct {
 
 func newCrash(t *testing.T, mode string, args ...string) *crash {
 	c := &crash{service: serve(t, mode, args...), queue: "q", ledger: newLedger(), enough: make(chan struct{})}
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	c.rand = rand.New(rand.NewPCG(seed, 0))
 	c.gl = c.client(func(o *gamelift.Options) { o.Retryer = aws.NopRetryer{} })
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.stay, c.leave = context.WithCancel(c.ctx)
@@ -134,21 +135,26 @@ func newCrash(t *testing.T, mode string, args ...string) *crash {
 }
 
 // killOften kills the service, at any moment or right after it has promised
-// something, and starts it again.
+// something, and starts it again. In the last moments one side may not hear
+// the other.
 func (c *crash) killOften(times int) {
 	c.t.Helper()
 	for round := 0; len(c.ready) < times; round++ {
 		if round == 1 {
 			c.grow()
 		}
-		time.Sleep(minUptime)
-		limit := time.After(rand.N(longUptime - minUptime))
-		if round%2 == 0 {
-			<-limit
-		} else {
-			c.untilPromise(limit)
+		m, err := stand(c.data)
+		if err != nil {
+			c.t.Fatal(err)
 		}
+		time.Sleep(minUptime + rand.N(longUptime-minUptime))
+		if side := round % 3; side < 2 {
+			m.hold(side)
+			time.Sleep(lastMoments)
+		}
+		c.untilPromise(lastMoments)
 		c.kill()
+		m.leave()
 		c.journals.find()
 		if round%4 == 2 {
 			c.promiseUnheard(round)
@@ -164,15 +170,16 @@ func (c *crash) restart() {
 	c.ready = append(c.ready, time.Since(began))
 }
 
-// untilPromise waits until a client was promised something new.
-func (c *crash) untilPromise(limit <-chan time.Time) {
+// untilPromise waits until a client was promised something new, or for that
+// long.
+func (c *crash) untilPromise(limit time.Duration) {
 	select {
 	case <-c.acked: // before
 	default:
 	}
 	select {
 	case <-c.acked:
-	case <-limit:
+	case <-time.After(limit):
 	}
 }
 
@@ -219,17 +226,22 @@ func (c *crash) agents() []*os.Process {
 	return found
 }
 
-// settle looks until everything is as it should be, or for that long, and
-// returns what is not.
-func (c *crash) settle(within time.Duration) []string {
+// settle looks until everything is as it should be, and returns what is not
+// when nothing has changed for so long.
+func (c *crash) settle(patience time.Duration) []string {
 	c.t.Helper()
-	deadline := time.Now().Add(within)
-	for {
+	var last []string
+	for changed := time.Now(); ; time.Sleep(200 * time.Millisecond) {
 		found := c.audit()
-		if len(found) == 0 || time.Now().After(deadline) {
+		slices.Sort(found)
+		switch {
+		case len(found) == 0:
+			return nil
+		case !slices.Equal(found, last):
+			last, changed = found, time.Now()
+		case time.Since(changed) > patience:
 			return found
 		}
-		time.Sleep(200 * time.Millisecond)
 	}
 }
 
