@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,10 +21,11 @@ import (
 // the last, each cut at random to between a half and the whole. A connection
 // that stood for steady starts over with the first.
 const (
-	firstPause  = 50 * time.Millisecond
-	lastPause   = 2 * time.Second
-	steady      = 5 * time.Second
-	dialTimeout = 10 * time.Second
+	firstPause    = 50 * time.Millisecond
+	lastPause     = 2 * time.Second
+	lastPauseHere = 400 * time.Millisecond // to a service on this machine, which few agents ask
+	steady        = 5 * time.Second
+	dialTimeout   = 10 * time.Second
 )
 
 // Options say how an agent reaches the service.
@@ -33,6 +35,14 @@ type Options struct {
 	Token    string
 	TLS      *tls.Config // for https; nil for the system's roots
 	Log      *slog.Logger
+}
+
+// lastPause is the longest pause between two attempts.
+func (o *Options) lastPause() time.Duration {
+	if strings.HasPrefix(o.Server, "unix:") {
+		return lastPauseHere
+	}
+	return lastPause
 }
 
 // What ends a link for good. After everything else the agent connects again.
@@ -100,7 +110,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		a.mu.Unlock()
 		close(a.done)
 	}()
-	pause := firstPause
+	pause, lost := firstPause, ""
 	for {
 		began := time.Now()
 		err := a.connect(ctx)
@@ -115,13 +125,18 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 			pause = firstPause
 		}
 		wait := pause/2 + rand.N(pause/2)
-		a.o.Log.Info("link lost", "server", a.o.Server, "reason", err, "again", wait)
+		level := slog.LevelInfo
+		if err.Error() == lost {
+			level = slog.LevelDebug // a service that is away for long is said once
+		}
+		lost = err.Error()
+		a.o.Log.Log(ctx, level, "link lost", "server", a.o.Server, "reason", err, "again", wait)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(wait):
 		}
-		pause = min(2*pause, lastPause)
+		pause = min(2*pause, a.o.lastPause())
 	}
 }
 

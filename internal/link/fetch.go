@@ -80,7 +80,7 @@ func (a *Agent) persist(ctx context.Context, try func() (moved bool, err error))
 			return a.ended()
 		case <-time.After(pause/2 + rand.N(pause/2)):
 		}
-		pause = min(2*pause, lastPause)
+		pause = min(2*pause, a.o.lastPause())
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 // of fake time.
 type network struct {
 	t      *testing.T
+	name   string // of the service, as agents are told
 	mu     sync.Mutex
 	server *http.Server // nil while the service is away
 	refuse bool         // new connections, although it is there
@@ -36,7 +37,7 @@ func (c *netConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-func newNetwork(t *testing.T) *network { return &network{t: t} }
+func newNetwork(t *testing.T) *network { return &network{t: t, name: "http://elsewhere"} }
 
 // serve puts a handler at the other end.
 func (n *network) serve(h http.Handler) {
@@ -100,7 +101,7 @@ func (n *network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 
 // agent makes an agent on this network. Unless it is run, it stands still.
 func (n *network) agent(id lift.InstanceID) *Agent {
-	a, err := NewAgent(Options{Server: "unix:/nowhere", Instance: id, Token: "token of " + string(id)})
+	a, err := NewAgent(Options{Server: n.name, Instance: id, Token: "token of " + string(id)})
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -47,7 +47,14 @@ func only(method string, n int32, err error) func(context.Context, string) error
 }
 
 func TestAskOutlivesARestart(t *testing.T) {
+	for name, soon := range map[string]time.Duration{"http://elsewhere": lastPause, "unix:/here": lastPauseHere} {
+		t.Run(name, func(t *testing.T) { testAskOutlivesARestart(t, name, soon) })
+	}
+}
+
+func testAskOutlivesARestart(t *testing.T, name string, soon time.Duration) {
 	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
+		n.name = name
 		a, stop := n.run("i-1")
 		defer stop()
 		if _, err := a.Ask(t.Context(), accept("p")); err != nil {
@@ -71,7 +78,7 @@ func TestAskOutlivesARestart(t *testing.T) {
 		if r := <-reply; r.Message != "reply 2" {
 			t.Errorf("got %q", r.Message)
 		}
-		if waited := time.Since(began) - 10*time.Minute; waited > lastPause {
+		if waited := time.Since(began) - 10*time.Minute; waited > soon {
 			t.Errorf("found the service %v after it was back", waited)
 		}
 		if got := len(svc.handled("i-1")); got != 2 {
