@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -25,7 +26,6 @@ import (
 
 const (
 	kills     = 20
-	fewKills  = 5  // are enough to lose something when nothing is sent again
 	instances = 2  // at the end; the second one comes while the service is killed
 	processes = 12 // on each
 	parties   = 6  // at once
@@ -51,7 +51,7 @@ func TestKilledService(t *testing.T) {
 			c := newCrash(t, mode)
 			defer c.tell()
 			c.load()
-			c.killOften(kills)
+			c.killOften(func() bool { return len(c.ready) >= kills })
 			c.unload(2 * settleWithin)
 			if found := c.settle(settleWithin); len(found) > 0 {
 				t.Fatalf("after %d kills:\n%s", kills, report(found))
@@ -72,11 +72,11 @@ func TestKilledServiceThatForgets(t *testing.T) {
 	t.Parallel()
 	c := newCrash(t, all[len(all)-1], "--no-replay")
 	c.load()
-	c.killOften(fewKills)
-	c.unload(5 * time.Second)
+	c.killOften(func() bool { return c.unheard >= 2 || len(c.ready) >= kills })
+	c.unload(3 * time.Second)
 	c.canary()
 	lost := 0
-	found := c.settle(5 * time.Second)
+	found := c.settle(3 * time.Second)
 	for _, f := range found {
 		if strings.Contains(f, neverTold) {
 			lost++
@@ -135,11 +135,11 @@ func newCrash(t *testing.T, mode string, args ...string) *crash {
 }
 
 // killOften kills the service, at any moment or right after it has promised
-// something, and starts it again. In the last moments one side may not hear
-// the other.
-func (c *crash) killOften(times int) {
+// something, and starts it again, until it is enough. In the last moments one
+// side may not hear the other.
+func (c *crash) killOften(enough func() bool) {
 	c.t.Helper()
-	for round := 0; len(c.ready) < times; round++ {
+	for round, unheard := 0, 2; !enough(); round++ {
 		if round == 1 {
 			c.grow()
 		}
@@ -156,8 +156,8 @@ func (c *crash) killOften(times int) {
 		c.kill()
 		m.leave()
 		c.journals.find()
-		if round%4 == 2 {
-			c.promiseUnheard(round)
+		if round >= unheard && c.promiseUnheard(round) {
+			unheard = round + 4
 		}
 		c.restart()
 	}
@@ -184,8 +184,9 @@ func (c *crash) untilPromise(limit time.Duration) {
 }
 
 // promiseUnheard starts the service while its agents cannot listen, has it
-// promise a game session, and kills it again. The one after it has to know.
-func (c *crash) promiseUnheard(round int) {
+// promise a game session, and kills it again. The one after it has to know. It
+// returns false if no process was idle.
+func (c *crash) promiseUnheard(round int) bool {
 	c.t.Helper()
 	agents := c.agents()
 	if len(agents) == 0 {
@@ -193,7 +194,7 @@ func (c *crash) promiseUnheard(round int) {
 	}
 	signal := func(s os.Signal) {
 		for _, p := range agents {
-			if err := p.Signal(s); err != nil {
+			if err := p.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				c.t.Errorf("agent %d: %v", p.Pid, err)
 			}
 		}
@@ -201,12 +202,14 @@ func (c *crash) promiseUnheard(round int) {
 	signal(syscall.SIGSTOP)
 	defer signal(syscall.SIGCONT)
 	c.restart()
-	name := fmt.Sprint("unheard-", round)
-	if made := c.tryCreate(name); made != nil {
-		c.unheard++
-		c.parties.Go(func() { c.playIn(*made.GameSessionId) })
-	}
+	made := c.tryCreate(fmt.Sprint("unheard-", round))
 	c.kill()
+	if made == nil {
+		return false
+	}
+	c.unheard++
+	c.parties.Go(func() { c.playIn(*made.GameSessionId) })
+	return true
 }
 
 // agents are those of this service's instances.
