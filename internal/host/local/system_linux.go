@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/chairlift-games/chairlift/internal/host"
@@ -107,11 +108,15 @@ func (h *Host) probeIsolated() error {
 	if !privileged() {
 		return errors.New("that takes root or CAP_SYS_ADMIN")
 	}
-	out, err := h.try(host.FenceIsolated, false)
-	if err != nil {
-		return err
+	// Each takes some time, and most of it waits for the kernel.
+	var together errgroup.Group
+	var out, whyInside string
+	together.Go(func() (err error) { out, err = h.try(host.FenceIsolated, false); return err })
+	together.Go(h.network.probe)
+	if h.network.outwards = h.Options.outwards; h.network.outwards == "" {
+		together.Go(func() error { whyInside = h.network.probeOutwards(); return nil })
 	}
-	if err := h.network.probe(); err != nil {
+	if err := together.Wait(); err != nil {
 		return err
 	}
 	if strings.Contains(out, host.ProbeReadOnly) {
@@ -121,9 +126,8 @@ func (h *Host) probeIsolated() error {
 	if h.limits, why = newLimiter(h.tag); why != "" {
 		h.missing = append(h.missing, why)
 	}
-	if h.network.outwards = h.Options.outwards; h.network.outwards != "" {
-	} else if why := h.network.probeOutwards(); why != "" {
-		h.missing = append(h.missing, why)
+	if whyInside != "" {
+		h.missing = append(h.missing, whyInside)
 	}
 	if h.resolv, why = resolvConf("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"); why != "" {
 		h.missing = append(h.missing, why)
