@@ -76,12 +76,14 @@ func (e *Engine) Turn(ctx context.Context, now time.Time) (time.Time, error) {
 	if err := e.refresh(ctx, now); err != nil {
 		return next, err
 	}
+	// A kind that fails keeps none of the others from its turn.
+	var failed []error
 	for _, d := range agenda {
 		if err := e.settle(ctx, d); err != nil {
-			return next, fmt.Errorf("due %ss: %w", d.kind, err)
+			failed = append(failed, fmt.Errorf("due %ss: %w", d.kind, err))
 		}
 	}
-	return e.due.earliest(next), nil
+	return e.due.earliest(next), errors.Join(failed...)
 }
 
 // Step is one round of Run: a turn, and when the next one comes if nothing
