@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/chairlift-games/chairlift/internal/blob"
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -20,6 +21,9 @@ import (
 
 // logLimitBytes bounds one log of one process or stage (behaviour 3.5).
 const logLimitBytes = 200 << 20
+
+// keepLogs is how long a log is kept after its last line (behaviour 3.5).
+const keepLogs = 14 * 24 * time.Hour
 
 // logs keeps what agents send of the output of stages and processes, in
 // DIR/<instance>/<key>. Writing is appending at a known offset, so that a
@@ -118,6 +122,28 @@ func (l *logs) ReadAt(_ context.Context, name string, b []byte, off int64) (int,
 	}
 	defer f.Close()
 	return f.ReadAt(b, off)
+}
+
+// forget removes the logs of instances that have written nothing since before.
+func (l *logs) forget(before time.Time) error {
+	folders, err := os.ReadDir(l.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, f := range folders {
+		dir := filepath.Join(l.dir, f.Name())
+		files, readErr := os.ReadDir(dir)
+		err = errors.Join(err, readErr)
+		old := readErr == nil
+		for _, file := range files {
+			info, statErr := file.Info()
+			old = old && statErr == nil && info.ModTime().Before(before)
+		}
+		if old {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	return err
 }
 
 // logBucket is where the S3 door shows the logs: links to them are presigned

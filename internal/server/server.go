@@ -80,6 +80,7 @@ type Server struct {
 	o      Options
 	store  store.Store
 	files  *blob.Dir
+	logs   *logs
 	engine *engine.Engine
 	hub    *link.Hub
 	hosts  *hosts
@@ -148,13 +149,13 @@ func (s *Server) open(ctx context.Context) (err error) {
 		Store: s.store, Sender: out, Log: o.Log, NoReplay: o.NoReplay,
 		Heard: func(id lift.InstanceID) (time.Time, bool) { return s.hub.Heard(id) },
 	})
-	logs := &logs{dir: filepath.Join(o.Data, "logs")}
-	s.hub = link.NewHub(link.HubOptions{Service: &agents{engine: s.engine, builds: s.files, logs: logs}, Log: o.Log})
+	s.logs = &logs{dir: filepath.Join(o.Data, "logs")}
+	s.hub = link.NewHub(link.HubOptions{Service: &agents{engine: s.engine, builds: s.files, logs: s.logs}, Log: o.Log})
 	out.hub = s.hub
 
 	temporary := auth.NewTemporary(master)
 	s.ops, err = ops.New(ctx, ops.Options{
-		Engine: s.engine, Files: s.files, Credentials: temporary, Logs: logs, Region: o.Region, Account: o.Account, Log: o.Log,
+		Engine: s.engine, Files: s.files, Credentials: temporary, Logs: s.logs, Region: o.Region, Account: o.Account, Log: o.Log,
 		LogURL: s.logURL(temporary),
 	})
 	if err != nil {
@@ -163,7 +164,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	verifier := &auth.Verifier{Keys: auth.Keys{root.AccessKeyID: root}, Temporary: temporary}
 	s.front = &wire.Front{
 		API:   wire.NewHandler(wire.Options{Service: s.ops, Verifier: verifier, Log: o.Log}),
-		S3:    s3door.New(s3door.Options{Verifier: verifier, Files: withLogs{s.files, logs}, Uploads: s.ops, Log: o.Log}),
+		S3:    s3door.New(s3door.Options{Verifier: verifier, Files: withLogs{s.files, s.logs}, Uploads: s.ops, Log: o.Log}),
 		Agent: s.hub,
 		Web:   health(),
 	}
@@ -266,11 +267,14 @@ func (s *Server) serve(ctx context.Context, l net.Listener, h http.Handler) erro
 	return nil
 }
 
-// sweep removes what unfinished uploads left.
+// sweep removes what unfinished uploads left, and old logs.
 func (s *Server) sweep(ctx context.Context) {
 	for {
 		if err := s.files.Sweep(ctx, time.Now().Add(-uploadsOld)); err != nil && ctx.Err() == nil {
 			s.o.Log.Warn("old uploads not removed", "err", err)
+		}
+		if err := s.logs.forget(time.Now().Add(-keepLogs)); err != nil {
+			s.o.Log.Warn("old logs not removed", "err", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/link"
@@ -125,6 +126,18 @@ func TestLogs(t *testing.T) {
 		if names, err := l.List(ctx, prefix); err != nil || len(names) != 1 || names[0] != "i-1/p1" {
 			t.Errorf("list %q: %v, %v", prefix, names, err)
 		}
+	}
+	if err := l.forget(time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if names, _ := l.List(ctx, ""); len(names) != 1 {
+		t.Errorf("a fresh log is gone: %v", names)
+	}
+	if err := l.forget(time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if names, _ := l.List(ctx, ""); len(names) != 0 {
+		t.Errorf("an old log is kept: %v", names)
 	}
 	for _, bad := range [][2]string{{"../i", "p"}, {"i-1", "../../etc/passwd"}, {"", "p"}, {"i-1", ".."}} {
 		if _, err := l.append(lift.InstanceID(bad[0]), bad[1], 0, strings.NewReader("x")); err == nil {
