@@ -21,14 +21,6 @@ func Program(t testing.TB, name, how string) string {
 	return path
 }
 
-// Root skips t unless it runs as root.
-func Root(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		Skip(t, "it needs root; run the tests as root to include it")
-	}
-}
-
 // Skip skips t for a reason that says how to mend it, or fails it when every
 // test has to run.
 func Skip(t testing.TB, format string, args ...any) {
