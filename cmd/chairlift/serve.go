@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/chairlift-games/chairlift/internal/cli"
 	"github.com/chairlift-games/chairlift/internal/server"
@@ -33,19 +30,10 @@ func (c *serveCmd) Run(w *cli.World) error {
 	log := slog.New(slog.NewTextHandler(w.Err, &slog.HandlerOptions{Level: level}))
 	s, err := server.Open(w.Ctx, server.Options{
 		Addr: c.Addr, Data: c.Data, Store: c.Store, Region: c.Region, Account: c.Account, Profile: c.Profile,
-		Host: server.LocalHost(c.Host), Log: log, Getenv: w.Getenv, NoReplay: c.NoReplay,
+		Host: server.LocalHost(c.Host), StopInstances: c.StopInstances, Log: log, Getenv: w.Getenv, NoReplay: c.NoReplay,
 	})
 	if err != nil {
 		return err
-	}
-	if c.StopInstances {
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-			defer cancel()
-			if err := s.StopInstances(ctx); err != nil {
-				fmt.Fprintln(w.Err, "chairlift: some instances were not ended:", err)
-			}
-		}()
 	}
 	w.Printf("ready addr=%s url=%s region=%s data=%s\n", s.Addr(), s.URL(), c.Region, c.Data)
 	return s.Run(w.Ctx)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -33,5 +34,34 @@ func LocalHost(mode string) func(Place) (host.Host, error) {
 			p.Log.Warn(sentence)
 		}
 		return h, nil
+	}
+}
+
+// hostOpening is a host on its way.
+type hostOpening struct {
+	done chan struct{} // closed when the rest is set
+	host host.Host
+	err  error
+}
+
+func beginHost(o Options) *hostOpening {
+	h := &hostOpening{done: make(chan struct{})}
+	go func() {
+		defer close(h.done)
+		h.host, h.err = o.Host(Place{Data: o.Data, Log: o.Log})
+	}()
+	return h
+}
+
+func (h *hostOpening) wait() (host.Host, error) {
+	<-h.done
+	return h.host, h.err
+}
+
+// close lets go of the host, once it has come; its instances go on.
+func (h *hostOpening) close() {
+	got, err := h.wait()
+	if c, ok := got.(io.Closer); ok && err == nil {
+		_ = c.Close() // it only holds a lock
 	}
 }

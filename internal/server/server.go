@@ -52,6 +52,8 @@ type Options struct {
 	// Host starts the agents of instances; see LocalHost. Nil: none, so fleets
 	// wait for instances that never come.
 	Host func(Place) (host.Host, error)
+	// StopInstances ends all instances when Run ends.
+	StopInstances bool
 
 	Log    *slog.Logger
 	Getenv func(string) string // default os.Getenv
@@ -69,6 +71,7 @@ type Place struct {
 const (
 	defaultAddr   = "127.0.0.1:9080"
 	shutdownLimit = 10 * time.Second
+	endLimit      = 30 * time.Second
 	readHeader    = 20 * time.Second
 	uploadsOld    = 48 * time.Hour // uploads in parts that nobody ended
 )
@@ -83,6 +86,7 @@ type Server struct {
 	logs   *logs
 	engine *engine.Engine
 	hub    *link.Hub
+	host   *hostOpening // nil: this server has none
 	hosts  *hosts
 	front  *wire.Front
 	listen net.Listener
@@ -126,6 +130,11 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		return fmt.Errorf("the data folder cannot be made: %w; name another with --data", err)
+	}
+	if o.Host != nil {
+		// Finding out what the machine allows takes as long as all the rest, and
+		// needs none of it.
+		s.host = beginHost(*o)
 	}
 	root, err := auth.RootKey(o.Data, o.Account, o.Getenv)
 	if err != nil {
@@ -179,10 +188,10 @@ func (s *Server) open(ctx context.Context) (err error) {
 
 // openHost makes the host and the socket its agents find the service at.
 func (s *Server) openHost(out *dispatcher) error {
-	if s.o.Host == nil {
+	if s.host == nil {
 		return nil
 	}
-	h, err := s.o.Host(Place{Data: s.o.Data, Log: s.o.Log})
+	h, err := s.host.wait()
 	if err != nil {
 		return err
 	}
@@ -230,7 +239,7 @@ func (s *Server) Addr() string { return s.listen.Addr().String() }
 func (s *Server) Region() string { return s.o.Region }
 
 // Run serves until ctx ends, then stops in the reverse order of need. Agents
-// and games go on.
+// and games go on, unless Options.StopInstances says otherwise.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
 	asked := ctx // to stop
@@ -244,10 +253,14 @@ func (s *Server) Run(ctx context.Context) error {
 		g.Go(func() error { return s.hosts.run(ctx) })
 		g.Go(func() error { return s.serve(ctx, s.agents, s.hub) })
 	}
-	if err := g.Wait(); asked.Err() == nil {
-		return err
+	err := g.Wait()
+	if asked.Err() != nil {
+		err = nil
 	}
-	return nil
+	if s.o.StopInstances {
+		err = errors.Join(err, s.endInstances())
+	}
+	return err
 }
 
 // serve answers on l until ctx ends and what is being answered is done.
@@ -301,6 +314,9 @@ func (s *Server) Close() {
 	if s.agents != nil {
 		s.agents.Close()
 	}
+	if s.host != nil {
+		s.host.close()
+	}
 	if s.store != nil {
 		if err := s.store.Close(); err != nil {
 			s.o.Log.Error("store not closed", "err", err)
@@ -311,16 +327,21 @@ func (s *Server) Close() {
 	}
 }
 
-// StopInstances ends every instance of this host and all it launched.
-func (s *Server) StopInstances(ctx context.Context) error {
+// endInstances ends every instance of this host and all it launched.
+func (s *Server) endInstances() error {
 	if s.hosts == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), endLimit)
+	defer cancel()
 	all, err := s.hosts.host.List(ctx)
 	for _, i := range all {
 		err = errors.Join(err, s.hosts.host.Stop(ctx, i.ID))
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("some instances were not ended: %w", err)
+	}
+	return nil
 }
 
 // logURL makes links to stored logs: presigned reads of the S3 door.
