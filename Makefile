@@ -6,7 +6,7 @@ help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
 
 build: ## build bin/chairlift and the example game
-	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/chairlift ./cmd/chairlift
+	$(GO) build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/chairlift ./cmd/chairlift
 	$(GO) build -o bin/arena ./examples/arena
 	$(GO) build -o bin/arena-bot ./examples/arena/bot
 
