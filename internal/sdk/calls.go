@@ -27,7 +27,11 @@ func (c *Core) received(now time.Time, ev Received) {
 func (c *Core) take(now time.Time, s *socket, ev Received) {
 	p := s.p
 	if before := p.calls[ev.RequestID]; before != nil {
-		before.socket = s.id
+		// The client waits on the socket it opened last, whichever of two is
+		// read first.
+		if s.id > before.socket {
+			before.socket = s.id
+		}
 		return
 	}
 	if before := p.answers[ev.RequestID]; before != nil {
