@@ -31,6 +31,7 @@ func enterStage(stage string) {
 				if plan.Fence == FenceIsolated && os.WriteFile("/usr/.chairlift-probe", nil, 0o600) != nil {
 					fmt.Println(ProbeReadOnly)
 				}
+				fmt.Println(ProbeHolds)
 				os.Exit(0)
 			}
 		default:

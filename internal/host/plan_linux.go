@@ -71,5 +71,10 @@ func InitEnv(dir string) []string { return []string{envStage + "=init", EnvDir +
 // not write to the system's folders.
 func ProbeEnv(dir string) []string { return []string{envStage + "=probe", EnvDir + "=" + dir} }
 
-// ProbeReadOnly is what a probe says of a system that cannot layer folders.
-const ProbeReadOnly = "system folders are read-only"
+// What a probe says: of a system that cannot layer folders, and last of all
+// that the fence could be built. The kernel takes longer to clear an isolated
+// probe away than it took to run, so who hears ProbeHolds need not wait.
+const (
+	ProbeReadOnly = "system folders are read-only"
+	ProbeHolds    = "the fence holds"
+)

@@ -12,28 +12,44 @@ import (
 	"strings"
 )
 
+// copied returns Command with the name of a copy in Dir of the agent's program,
+// so that a new version of the program changes nothing for agents that run.
+// The first call makes the copy; the others wait for it.
+func (h *Host) copied() ([]string, error) {
+	h.copying.Lock()
+	defer h.copying.Unlock()
+	if h.command != nil {
+		return h.command, nil
+	}
+	command, err := h.copyCommand()
+	if err == nil {
+		h.command = command
+	}
+	return command, err
+}
+
 // copyCommand copies the agent's program into Dir, unless this version of it
-// is there, and lets Command name the copy. Copies nobody runs any more are
-// removed: by their age, as who runs what is not known.
-func (h *Host) copyCommand() error {
+// is there, and returns Command with the copy's name. Copies nobody runs any
+// more are removed: when no instance is left, all the others.
+func (h *Host) copyCommand() ([]string, error) {
 	from, err := exec.LookPath(h.Command[0])
 	if err != nil {
-		return fmt.Errorf("the agent's program: %w", err)
+		return nil, fmt.Errorf("the agent's program: %w", err)
 	}
 	info, err := os.Stat(from)
 	if err != nil {
-		return fmt.Errorf("the agent's program: %w", err)
+		return nil, fmt.Errorf("the agent's program: %w", err)
 	}
 	name := fmt.Sprintf("%x-%x-%s", info.ModTime().UnixNano(), info.Size(), filepath.Base(from))
 	to := filepath.Join(h.Dir, "bin", name)
 	if err := copyFile(from, to); err != nil {
-		return fmt.Errorf("copying the agent's program: %w", err)
+		return nil, fmt.Errorf("copying the agent's program: %w", err)
 	}
-	h.Command = append([]string{to}, h.Command[1:]...)
+	command := append([]string{to}, h.Command[1:]...)
 
 	running, err := os.ReadDir(filepath.Join(h.Dir, "instances"))
 	if err != nil || len(running) > 0 {
-		return err
+		return command, err
 	}
 	copies, err := os.ReadDir(filepath.Join(h.Dir, "bin"))
 	for _, c := range copies {
@@ -41,7 +57,7 @@ func (h *Host) copyCommand() error {
 			os.Remove(filepath.Join(h.Dir, "bin", c.Name()))
 		}
 	}
-	return err
+	return command, err
 }
 
 func copyFile(from, to string) (err error) {

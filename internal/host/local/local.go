@@ -71,6 +71,10 @@ type Host struct {
 	missing []string
 	lock    *os.File
 	system
+	background sync.WaitGroup // what Close waits for
+
+	copying sync.Mutex
+	command []string // Command with the copy's name, once it is there
 
 	mu    sync.Mutex
 	turns map[lift.InstanceID]*turn // who is started or stopped right now
@@ -118,21 +122,38 @@ func New(o Options) (*Host, error) {
 		return nil, fmt.Errorf("local host: the folder %s is in use by another Chairlift; stop that one or use another data folder: %w", dir, err)
 	}
 	if err := h.open(); err != nil {
-		h.lock.Close()
+		h.Close()
 		return nil, fmt.Errorf("local host: %w", err)
 	}
 	return h, nil
 }
 
 func (h *Host) open() error {
-	if err := h.copyCommand(); err != nil {
-		return err
+	if left, err := filepath.Glob(filepath.Join(h.Dir, probePattern)); err == nil {
+		for _, dir := range left {
+			h.clear(dir)
+		}
 	}
 	if err := h.probe(); err != nil {
 		return err
 	}
-	return h.sweep()
+	if err := h.sweep(); err != nil {
+		return err
+	}
+	// The first instance would wait for it; New need not.
+	h.background.Go(func() {
+		if _, err := h.copied(); err != nil {
+			h.Log.Error("instances cannot start yet", "err", err)
+		}
+	})
+	return nil
 }
+
+// probePattern names the folders of probes in Dir.
+const probePattern = "probe-*"
+
+// clear removes the folder of a probe; nothing but Close waits for it.
+func (h *Host) clear(dir string) { h.background.Go(func() { os.RemoveAll(dir) }) }
 
 // Mode says what instances started from now on are: Isolated or Shared.
 func (h *Host) Mode() Mode { return h.mode }
@@ -142,7 +163,10 @@ func (h *Host) Mode() Mode { return h.mode }
 func (h *Host) Missing() []string { return slices.Clone(h.missing) }
 
 // Close lets go of the folder. Instances go on.
-func (h *Host) Close() error { return h.lock.Close() }
+func (h *Host) Close() error {
+	h.background.Wait()
+	return h.lock.Close()
+}
 
 func (h *Host) folder(id lift.InstanceID) string {
 	return filepath.Join(h.Dir, "instances", string(id))

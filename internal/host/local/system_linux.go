@@ -7,12 +7,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -135,40 +137,54 @@ func (h *Host) probeIsolated() error {
 	return nil
 }
 
-// try runs an init with the fence that ends before it would start an agent.
+// try runs an init with the fence that ends before it would start an agent,
+// and returns what it said.
 func (h *Host) try(fence host.Fence, user bool) (string, error) {
-	dir, err := os.MkdirTemp(h.Dir, "probe-")
+	dir, err := os.MkdirTemp(h.Dir, probePattern)
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(dir)
-	plan := h.plan(dir, host.Spec{ID: "probe"}, fence)
+	ended := func() error { return nil }
+	defer h.background.Go(func() {
+		_ = ended() // it has said how it went
+		os.RemoveAll(dir)
+	})
 	for _, sub := range []string{host.GameName, host.MetaName} {
 		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
 			return "", err
 		}
 	}
-	if err := plan.Write(); err != nil {
+	if err := h.plan(dir, host.Spec{ID: "probe"}, h.Command, fence).Write(); err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, h.Command[0], h.Command[1:]...)
-	cmd.Env = append(append(passedOnEnv(), h.Env...), host.ProbeEnv(dir)...)
-	cmd.SysProcAttr = h.attributes(fence, user)
-	out, err := cmd.CombinedOutput()
+	said, theirs, err := os.Pipe()
 	if err != nil {
-		if text := strings.TrimSpace(string(out)); text != "" {
-			err = fmt.Errorf("%s (%w)", text, err)
-		}
+		return "", err
+	}
+	defer said.Close()
+	cmd := exec.Command(h.Command[0], h.Command[1:]...)
+	cmd.Env = append(append(passedOnEnv(), h.Env...), host.ProbeEnv(dir)...)
+	cmd.Stdout, cmd.Stderr = theirs, theirs
+	cmd.SysProcAttr = h.attributes(fence, user)
+	err = cmd.Start()
+	theirs.Close()
+	if err != nil {
 		return "", fmt.Errorf("trying the fence %q: %w", fence, err)
 	}
-	return string(out), nil
+	ended = sync.OnceValue(cmd.Wait)
+	late := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+	defer late.Stop()
+	text, err := io.ReadAll(said)
+	out, ok := strings.CutSuffix(string(text), host.ProbeHolds+"\n")
+	if !ok {
+		return "", fmt.Errorf("trying the fence %q: %s (%w)", fence, strings.TrimSpace(out), errors.Join(err, ended()))
+	}
+	return out, nil
 }
 
-func (h *Host) plan(dir string, s host.Spec, fence host.Fence) host.Plan {
+func (h *Host) plan(dir string, s host.Spec, command []string, fence host.Fence) host.Plan {
 	plan := host.Plan{
-		ID: s.ID, Dir: dir, Exe: h.Command[0], Args: h.Command, Fence: fence,
+		ID: s.ID, Dir: dir, Exe: command[0], Args: command, Fence: fence,
 		Show: []string{dir, filepath.Join(h.Dir, "bin")}, Hide: append([]string{h.Dir}, h.Hide...),
 		Resolv: h.resolv, Hostname: string(s.ID),
 	}
@@ -192,7 +208,11 @@ func privileged() bool {
 // spawn starts the init of an instance and makes on the machine what it needs
 // while it waits. See host.InitEnv for what they say to each other.
 func (h *Host) spawn(ctx context.Context, dir string, s host.Spec, rec record) error {
-	if err := h.plan(dir, s, h.fence).Write(); err != nil {
+	command, err := h.copied()
+	if err != nil {
+		return err
+	}
+	if err := h.plan(dir, s, command, h.fence).Write(); err != nil {
 		return err
 	}
 	ours, theirs, err := socketPair()
@@ -206,7 +226,7 @@ func (h *Host) spawn(ctx context.Context, dir string, s host.Spec, rec record) e
 		return err
 	}
 	place := host.Place{ID: s.ID, Server: s.Server, Dir: dir, Address: rec.Address, Isolated: rec.Mode == Isolated}
-	cmd := exec.Command(h.Command[0], h.Command[1:]...)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = dir
 	cmd.Env = append(append(append(passedOnEnv(), h.Env...), place.Env()...), host.InitEnv(dir)...)
 	cmd.Stdout, cmd.Stderr = log, log

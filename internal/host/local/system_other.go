@@ -46,13 +46,17 @@ func (h *Host) sweepSystem(running map[lift.InstanceID]bool) error {
 
 // spawn starts the agent and waits until it holds its folder.
 func (h *Host) spawn(ctx context.Context, dir string, s host.Spec, rec record) error {
+	command, err := h.copied()
+	if err != nil {
+		return err
+	}
 	log, err := os.OpenFile(filepath.Join(dir, host.LogName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
 	place := host.Place{ID: s.ID, Server: s.Server, Dir: dir, Address: rec.Address}
-	cmd := exec.Command(h.Command[0], h.Command[1:]...)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = dir
 	cmd.Env = append(append(passedOnEnv(), h.Env...), place.Env()...)
 	cmd.Stdout, cmd.Stderr = log, log
