@@ -3,51 +3,28 @@ package agent_test
 import (
 	"bufio"
 	"bytes"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/chairlift-games/chairlift/internal/agent"
 	"github.com/chairlift-games/chairlift/internal/fleet"
+	"github.com/chairlift-games/chairlift/internal/golden"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/sdk"
 )
-
-var rewrite = flag.Bool("rewrite", false, "accept what the stories in testdata say now")
 
 // TestStories plays testdata/*.txt. A story is a list of commands, each on a
 // line of its own that begins with "> " ("-" is an empty word), and below each what the core did about
 // it. Everything indented is the core's; `go test ./internal/agent -rewrite`
 // accepts it anew. The commands stand in (*story).command.
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no stories in testdata", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := newStory(t).play(want)
-			if *rewrite {
-				if err := os.WriteFile(file, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if d := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); d != "" {
-				t.Errorf("the story goes another way (-want +got):\n%s", d)
-			}
-		})
-	}
+	golden.Stories(t, "testdata/*.txt", func(t *testing.T, text string) string {
+		return string(newStory(t).play([]byte(text)))
+	})
 }
 
 // story drives one core.

@@ -2,16 +2,15 @@ package cli
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
-)
 
-var rewrite = flag.Bool("rewrite", false, "accept the present output of the commands in docs/flexmatch.md")
+	"github.com/chairlift-games/chairlift/internal/golden"
+)
 
 // TestFlexmatchDocs runs every command of docs/flexmatch.md as a user would and
 // compares its output with what the page shows.
@@ -35,24 +34,14 @@ func TestFlexmatchDocs(t *testing.T) {
 			continue
 		}
 		ran++
-		got := runCommand(t, strings.Fields(command))
-		want := ""
-		for i++; i < len(lines) && lines[i] != "```"; i++ {
-			want += lines[i] + "\n"
+		for i++; i < len(lines) && lines[i] != "```"; i++ { // what the page shows
 		}
-		out.WriteString(got + "```\n")
-		if got != want && !*rewrite {
-			t.Errorf("%s\nprints\n%s\nbut %s shows\n%s\n(go test ./internal/cli -run FlexmatchDocs -rewrite accepts it)", command, got, page, want)
-		}
+		out.WriteString(runCommand(t, strings.Fields(command)) + "```\n")
 	}
 	if ran < 5 {
 		t.Errorf("%s has only %d commands", page, ran)
 	}
-	if *rewrite {
-		if err := os.WriteFile(page, []byte(out.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	golden.File(t, page, out.String())
 }
 
 // runCommand parses a command line and runs it; an error is shown as the
@@ -105,7 +94,6 @@ func TestExampleRuleSets(t *testing.T) {
 
 // TestExplainVectors keeps the explanations of well-known situations.
 func TestExplainVectors(t *testing.T) {
-	const golden = "testdata/flexmatch-explain.txt"
 	var got strings.Builder
 	for _, args := range []string{
 		"D03-hunters-vs-boss.json --at 5", "D04-hunters-shrink.json --at 15 --ticket h2", "D05-team-limits-and-latency.json --at 5 --ticket a",
@@ -115,16 +103,5 @@ func TestExplainVectors(t *testing.T) {
 	} {
 		got.WriteString("$ explain " + args + "\n" + runCommand(t, append([]string{"flexmatch", "explain"}, strings.Fields(vectors+"/"+args)...)) + "\n")
 	}
-	if *rewrite {
-		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.String() != string(want) {
-		t.Errorf("explanations changed; got\n%s", got.String())
-	}
+	golden.File(t, "testdata/flexmatch-explain.txt", got.String())
 }

@@ -2,20 +2,15 @@ package sdk
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/chairlift-games/chairlift/internal/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the core does into the stories of testdata/core")
 
 // The stories of testdata/core are read top to bottom. A line is an event; the
 // indented lines below it are what the core wants done.
@@ -31,28 +26,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the core does into the sto
 //	told PROCESS · forget PROCESS
 //	wait DURATION                    time passes, with a tick when one is due
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/core/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no stories:", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := tell(t, string(want))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("-want +got; accept with -rewrite\n%s", diff)
-			}
-		})
-	}
+	golden.Stories(t, "testdata/core/*.txt", tell)
 }
 
 // tell plays a story and returns it with what really happened.

@@ -11,25 +11,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/chairlift-games/chairlift/internal/golden"
 )
-
-// golden compares got with a file, or writes it under -rewrite.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s: -want +got; accept with -rewrite\n%s", file, diff)
-	}
-}
 
 // clientFrames returns the frames of testdata/clients.txt.
 func clientFrames(t testing.TB) (lines []string) {
@@ -61,7 +44,7 @@ func TestDecodeFrames(t *testing.T) {
 			fmt.Fprintf(&out, "    %#v\n", got.Request)
 		}
 	}
-	golden(t, "testdata/clients.txt", out.String())
+	golden.File(t, "testdata/clients.txt", out.String())
 }
 
 // Everything the door says, as it goes over the wire.
@@ -92,7 +75,7 @@ func TestEncodeFrames(t *testing.T) {
 	} {
 		fmt.Fprintf(&out, "%s\n", EncodePush5(p))
 	}
-	golden(t, "testdata/door.txt", out.String())
+	golden.File(t, "testdata/door.txt", out.String())
 	for line := range strings.Lines(out.String()) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("not JSON: %s", line)

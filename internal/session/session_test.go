@@ -2,19 +2,16 @@ package session
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/chairlift-games/chairlift/internal/golden"
 	"github.com/chairlift-games/chairlift/internal/lift"
 )
-
-var rewrite = flag.Bool("rewrite", false, "accept what the code does as what it should do")
 
 var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
@@ -68,23 +65,7 @@ func TestMoves(t *testing.T) {
 			fmt.Fprintf(&b, "%-13s %-17s → %s\n", s, tr, after)
 		}
 	}
-	golden(t, "testdata/moves.txt", b.String())
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs; if the change is meant, run go test -rewrite\n%s", file, diff)
-	}
+	golden.File(t, "testdata/moves.txt", b.String())
 }
 
 func TestApply(t *testing.T) {

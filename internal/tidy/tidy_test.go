@@ -53,6 +53,7 @@ var rooms = map[string]string{
 	"internal/wrap":             "serversdk",
 	"internal/apigen":           "",
 	"internal/need":             "",
+	"internal/golden":           "",
 	"internal/tidy":             "",
 	"internal/tidy/testreport":  "",
 	"api":                       "",

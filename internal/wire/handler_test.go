@@ -5,13 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,10 +17,9 @@ import (
 
 	"github.com/chairlift-games/chairlift/api"
 	"github.com/chairlift-games/chairlift/internal/auth"
+	"github.com/chairlift-games/chairlift/internal/golden"
 	"github.com/chairlift-games/chairlift/internal/lift"
 )
-
-var rewrite = flag.Bool("rewrite", false, "accept the answers as the new goldens")
 
 var testCredentials = auth.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
 
@@ -173,7 +170,7 @@ func TestGoldens(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := newHarness(t)
-			golden(t, test.name, h.do(h.jsonRequest(test.target, test.body)))
+			answers(t, test.name, h.do(h.jsonRequest(test.target, test.body)))
 		})
 	}
 	for _, test := range []struct {
@@ -196,7 +193,7 @@ func TestGoldens(t *testing.T) {
 			h := newHarness(t)
 			r := h.jsonRequest("GameLift.ListFleets", "{}")
 			test.change(r)
-			golden(t, test.name, h.do(r))
+			answers(t, test.name, h.do(r))
 			if h.fake.calls != 0 {
 				t.Error("the operation ran")
 			}
@@ -214,7 +211,7 @@ func requestID(w *httptest.ResponseRecorder) string {
 	return ""
 }
 
-func golden(t *testing.T, name string, w *httptest.ResponseRecorder) {
+func answers(t *testing.T, name string, w *httptest.ResponseRecorder) {
 	t.Helper()
 	id := requestID(w)
 	if len(id) != 36 {
@@ -224,20 +221,7 @@ func golden(t *testing.T, name string, w *httptest.ResponseRecorder) {
 		t.Errorf("Date is %q", d)
 	}
 	got := fmt.Sprintf("%d\nContent-Type: %s\n\n%s\n", w.Code, w.Header().Get("Content-Type"), strings.ReplaceAll(w.Body.String(), id, "REQUEST-ID"))
-	file := filepath.Join("testdata", name+".txt")
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	golden.File(t, filepath.Join("testdata", name+".txt"), got)
 }
 
 // TestCBORAnswersAlike: the other protocol says the same.

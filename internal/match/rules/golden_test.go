@@ -1,64 +1,33 @@
 package rules
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-)
 
-var rewrite = flag.Bool("rewrite", false, "accept the present output of the cases in testdata")
+	"github.com/chairlift-games/chairlift/internal/golden"
+)
 
 // TestGolden runs the cases in testdata/*.txt. A file is a list of commands,
 // each with its input, a line of dashes, and the output that is expected up to
 // the next empty line. testdata/README.md explains the language.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no cases found: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, cases := runGolden(string(text))
-			if cases == 0 {
-				t.Fatal("the file holds no case")
-			}
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want := strings.Split(string(text), "\n")
-			for i, line := range strings.Split(got, "\n") {
-				if i >= len(want) || want[i] != line {
-					old := "(nothing)"
-					if i < len(want) {
-						old = want[i]
-					}
-					t.Fatalf("%s:%d\n got: %s\nwant: %s\n(go test ./internal/match/rules -run Golden -rewrite accepts the new output)", file, i+1, line, old)
-				}
-			}
-			if n := len(strings.Split(got, "\n")); n != len(want) {
-				t.Fatalf("%s: %d lines of output, want %d", file, n, len(want))
-			}
-		})
-	}
+	golden.Stories(t, "testdata/*.txt", func(t *testing.T, text string) string {
+		got, cases := runGolden(text)
+		if cases == 0 {
+			t.Error("the file holds no case")
+		}
+		return got
+	})
 }
 
 // runGolden runs the commands of a file and returns it with their present
 // output in place of the recorded one.
 func runGolden(text string) (string, int) {
 	var out strings.Builder
-	g := golden{}
+	g := caseRun{}
 	lines := strings.Split(text, "\n")
 	cases := 0
 	for i := 0; i < len(lines); {
@@ -85,11 +54,11 @@ func runGolden(text string) (string, int) {
 	return out.String(), cases
 }
 
-type golden struct {
+type caseRun struct {
 	set *Set
 }
 
-func (g *golden) run(command string, input []string) string {
+func (g *caseRun) run(command string, input []string) string {
 	words := strings.Fields(command)
 	switch words[0] {
 	case "ruleset":
@@ -130,7 +99,7 @@ func (g *golden) run(command string, input []string) string {
 	return "unknown command " + words[0]
 }
 
-func (g *golden) describe() string {
+func (g *caseRun) describe() string {
 	var names []string
 	for i, t := range g.set.Teams {
 		size := g.set.Size(0, i)
@@ -143,7 +112,7 @@ func (g *golden) describe() string {
 	return s
 }
 
-func (g *golden) match(options, input []string) string {
+func (g *caseRun) match(options, input []string) string {
 	level := 0
 	for _, o := range options {
 		if age, ok := strings.CutPrefix(o, "age="); ok {
@@ -206,7 +175,7 @@ func (g *golden) match(options, input []string) string {
 }
 
 // player reads "name attribute=value @location=ms".
-func (g *golden) player(words []string) (Player, error) {
+func (g *caseRun) player(words []string) (Player, error) {
 	given := map[string]Value{}
 	p := Player{ID: words[0]}
 	for _, w := range words[1:] {
