@@ -67,7 +67,7 @@ var rooms = map[string]string{
 }
 
 // pure lists rooms that decide. They may not reach the world outside.
-var pure = []string{"internal/lift", "internal/session", "internal/fleet", "internal/placement", "internal/match", "internal/match/rules"}
+var pure = []string{"internal/lift", "internal/session", "internal/fleet", "internal/placement", "internal/match", "internal/match/rules", "internal/search"}
 
 var worldly = []string{"context", "sync", "os", "net", "log", "crypto", "math/rand"}
 
