@@ -22,6 +22,7 @@ type Store struct {
 
 	mu     sync.RWMutex // guards what follows; held for a whole transaction
 	tables map[string]*table
+	number uint64 // of the last update
 	closed bool
 }
 
@@ -73,7 +74,8 @@ func (s *Store) update(ctx context.Context, f func(store.Tx) error) (conflict bo
 	if s.closed {
 		return false, fmt.Errorf("store: %w", store.ErrClosed)
 	}
-	t := &tx{store: s, ctx: context.Background()}
+	s.number++
+	t := &tx{store: s, ctx: context.Background(), number: s.number}
 	kept := false
 	defer func() { // also when f panics
 		t.done = true

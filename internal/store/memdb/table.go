@@ -13,18 +13,24 @@ import (
 // rows that have a value in it.
 type table struct {
 	kind store.Kind
-	rows map[string]*store.Row
+	rows map[string]*held
 	keys map[string]sorted[string] // by index name; "" is the id
 	due  sorted[int64]             // by Row.Claimable in microseconds
 }
 
+// A held row knows the last transaction that read or wrote it.
+type held struct {
+	store.Row
+	seen uint64
+}
+
 func newTable(kind store.Kind) *table {
-	return &table{kind: kind, rows: map[string]*store.Row{}, keys: map[string]sorted[string]{}}
+	return &table{kind: kind, rows: map[string]*held{}, keys: map[string]sorted[string]{}}
 }
 
 // set puts r in the place of the row with that id, or removes it if r is nil,
 // and returns what was there.
-func (t *table) set(id string, r *store.Row) (old *store.Row) {
+func (t *table) set(id string, r *held) (old *held) {
 	if old = t.rows[id]; old != nil {
 		t.keys[""] = t.keys[""].without(id, id)
 		for x, v := range old.Keys {

@@ -14,18 +14,16 @@ type tx struct {
 	ctx      context.Context // of a view; an update is not cut short
 	view     bool
 	done     bool
-	seen     map[key]bool // rows read, or written, by this transaction
+	number   uint64 // of an update; no two have the same
 	undo     []change
 	conflict error // of a write, once the closure has returned nil
 }
-
-type key struct{ kind, id string }
 
 // A change is what a write replaced; old is nil if there was no row.
 type change struct {
 	table *table
 	id    string
-	old   *store.Row
+	old   *held
 }
 
 func (t *tx) table(kind string) (*table, error) {
@@ -49,15 +47,17 @@ func (t *tx) tableToWrite(kind string) (*table, error) {
 	return t.table(kind)
 }
 
-func (t *tx) see(kind, id string) {
-	if t.seen == nil {
-		t.seen = map[key]bool{}
+// see returns a row as an update or a view reads it. Views run side by side and
+// leave no trace.
+func (t *tx) see(r *held) store.Row {
+	if !t.view {
+		r.seen = t.number
 	}
-	t.seen[key{kind, id}] = true
+	return r.Row
 }
 
 // write replaces a row, or removes it if r is nil.
-func (t *tx) write(tb *table, id string, r *store.Row) {
+func (t *tx) write(tb *table, id string, r *held) {
 	t.undo = append(t.undo, change{tb, id, tb.set(id, r)})
 }
 
@@ -73,9 +73,8 @@ func (t *tx) Get(kind, id string) (store.Row, bool, error) {
 	if err != nil {
 		return store.Row{}, false, err
 	}
-	t.see(kind, id)
 	if r := tb.rows[id]; r != nil {
-		return *r, true, nil
+		return t.see(r), true, nil
 	}
 	return store.Row{}, false, nil
 }
@@ -88,11 +87,10 @@ func (t *tx) Put(kind string, r store.Row) error {
 	if r, err = tb.kind.Stored(r); err != nil {
 		return err
 	}
-	if tb.rows[r.ID] != nil && !t.seen[key{kind, r.ID}] && t.conflict == nil {
+	if there := tb.rows[r.ID]; there != nil && there.seen != t.number && t.conflict == nil {
 		t.conflict = &store.ConflictError{Kind: kind, ID: r.ID}
 	}
-	t.see(kind, r.ID)
-	t.write(tb, r.ID, &r)
+	t.write(tb, r.ID, &held{r, t.number})
 	return nil
 }
 
@@ -101,7 +99,6 @@ func (t *tx) Delete(kind, id string) error {
 	if err != nil {
 		return err
 	}
-	t.see(kind, id)
 	if tb.rows[id] != nil {
 		t.write(tb, id, nil)
 	}
@@ -118,8 +115,7 @@ func (t *tx) Scan(kind, index, prefix string, after store.Cursor, limit int) ([]
 	}
 	var rows []store.Row
 	for _, e := range tb.scan(index, prefix, after, limit) {
-		t.see(kind, e.id)
-		rows = append(rows, *tb.rows[e.id])
+		rows = append(rows, t.see(tb.rows[e.id]))
 	}
 	return rows, nil
 }
@@ -134,10 +130,9 @@ func (t *tx) Claim(kind, owner string, now, until time.Time, limit int) ([]store
 	}
 	var rows []store.Row
 	for _, id := range tb.claimable(now, limit) {
-		r := *tb.rows[id]
+		r := tb.rows[id].Row
 		r.Owner, r.Until = owner, store.Micros(until)
-		t.see(kind, id)
-		t.write(tb, id, &r)
+		t.write(tb, id, &held{r, t.number})
 		rows = append(rows, r)
 	}
 	return rows, nil
