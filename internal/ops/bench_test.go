@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -14,13 +15,13 @@ import (
 func BenchmarkGame(b *testing.B) {
 	w := newWorld(b)
 	fleet, inst := w.activeFleet()
-	for b.Loop() {
+	for n := 0; b.Loop(); n++ {
 		gs := must(w.CreateGameSession(w.ctx, &api.CreateGameSessionInput{FleetId: &fleet, MaximumPlayerSessionCount: 4}))(b).GameSession.GameSessionId
 		w.activate(*gs)
 		must(w.CreatePlayerSession(w.ctx, &api.CreatePlayerSessionInput{GameSessionId: *gs, PlayerId: "ann"}))(b)
 		p := w.hostOf(*gs)
 		w.tell(inst, lift.Event{ProcessExited: &lift.ProcessExited{ProcessID: p.ID}})
-		w.startProcess(inst, p.ID+"x", 7000)
+		w.startProcess(inst, lift.ProcessID(fmt.Sprint("p-", n)), 7000)
 		w.take()
 		w.mu.Lock()
 		w.now = w.now.Add(time.Millisecond)

@@ -104,7 +104,7 @@ func (w *world) turn() {
 // tell hands events of an agent to the engine and returns the last reply.
 func (w *world) tell(from lift.InstanceID, events ...lift.Event) lift.Reply {
 	w.t.Helper()
-	var b engine.Batch
+	b := engine.Batch{Read: w.seq[from]}
 	for _, ev := range events {
 		w.seq[from]++
 		b.Events = append(b.Events, engine.Numbered{Seq: w.seq[from], Event: ev})

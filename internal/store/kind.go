@@ -122,7 +122,7 @@ func (k Kind) Stored(r Row) (Row, error) {
 		maps.DeleteFunc(r.Keys, func(_, v string) bool { return v == "" })
 	}
 	r.Due, r.Owner, r.Until = Micros(r.Due), "", time.Time{}
-	return r, nil
+	return r.Share(), nil
 }
 
 var (

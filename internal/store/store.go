@@ -120,6 +120,15 @@ type Row struct {
 	// clears them.
 	Owner string
 	Until time.Time
+
+	reading *reading // of Body; see Share
+}
+
+// Share returns r as a store keeps it at hand for many readers: the first of
+// them who decodes Body through a Table spares the others doing so.
+func (r Row) Share() Row {
+	r.reading = &reading{}
+	return r
 }
 
 // A Cursor is a place in the order of a Scan: after the row ID that has Value

@@ -123,9 +123,17 @@ func (t *Table[T]) decodeAll(rows []Row) ([]*T, error) {
 }
 
 func (t *Table[T]) decode(r Row) (*T, error) {
+	if r.reading != nil {
+		if v, ok := r.reading.doc.Load().(*T); ok {
+			return copyOf(v), nil
+		}
+	}
 	v := new(T)
 	if err := json.Unmarshal(r.Body, v); err != nil {
 		return nil, fmt.Errorf("the stored %s %s cannot be read: %w", t.noun, r.ID, err)
+	}
+	if r.reading != nil {
+		r.reading.doc.Store(copyOf(v))
 	}
 	return v, nil
 }

@@ -39,7 +39,7 @@ func (t *table) claimed(d *doc, owner string, until time.Time) *doc {
 
 // size estimates the bytes of memory that d takes.
 func (d *doc) size() int {
-	n := 400 + len(d.row.ID) + len(d.row.Body)
+	n := 400 + len(d.row.ID) + 2*len(d.row.Body) // as it is, and decoded
 	for _, v := range d.values {
 		n += 64 + len(v)
 	}

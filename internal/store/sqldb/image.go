@@ -61,6 +61,7 @@ func (m *image) get(id string) (*doc, error) {
 	}
 	d, err := m.read(c, id)
 	if d != nil {
+		d.row = d.row.Share()
 		m.writer.cache.put(r, d)
 	}
 	return d, err
@@ -79,6 +80,7 @@ func (m *image) stored(index int, to store.Cursor) source {
 		for i, d := range docs {
 			out[i] = store.Cursor{Value: d.value(index), ID: d.row.ID}
 			if m.pending[d.row.ID] == nil {
+				d.row = d.row.Share()
 				m.writer.cache.put(ref{m.table, d.row.ID}, d)
 			}
 		}

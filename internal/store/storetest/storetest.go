@@ -171,5 +171,5 @@ func wantIDs(t *testing.T, what string, rows []store.Row, want string) {
 // time.
 func diff(want, got any) string {
 	some := func(a, b []byte) bool { return len(a)+len(b) > 0 }
-	return cmp.Diff(want, got, cmpopts.EquateEmpty(), cmp.FilterValues(some, cmp.Comparer(bytes.Equal)))
+	return cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(store.Row{}), cmp.FilterValues(some, cmp.Comparer(bytes.Equal)))
 }
