@@ -388,7 +388,7 @@ func (w *world) acknowledged(kind, id string) {
 	case "placement":
 		ok = f.placements[id] != nil
 	case "queue":
-		ok = slices.Contains(f.queues, id[len(region)+1:])
+		ok = f.queues[id] != nil
 	}
 	if !ok {
 		w.fail("%s %s was acknowledged and is not committed", kind, id)

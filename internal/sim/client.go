@@ -164,12 +164,12 @@ func (c *client) createQueue(token string, fleets []*lift.Fleet) {
 // place starts a placement, sometimes twice.
 func (c *client) place(token string) {
 	w := c.w
-	if len(w.facts.queues) == 0 {
+	if len(w.facts.queueNames) == 0 {
 		c.createQueue(token, w.facts.fleetsAlive())
 		return
 	}
 	most := 1 + w.rng.IntN(6)
-	in := &api.StartGameSessionPlacementInput{PlacementId: "p-" + token, GameSessionQueueName: w.facts.queues[w.rng.IntN(len(w.facts.queues))], MaximumPlayerSessionCount: most}
+	in := &api.StartGameSessionPlacementInput{PlacementId: "p-" + token, GameSessionQueueName: w.facts.queueNames[w.rng.IntN(len(w.facts.queueNames))], MaximumPlayerSessionCount: most}
 	for p := range w.rng.IntN(most + 1) {
 		in.DesiredPlayerSessions = append(in.DesiredPlayerSessions, api.DesiredPlayerSession{PlayerId: new(fmt.Sprintf("%s-%d", token, p))})
 	}

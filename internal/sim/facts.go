@@ -2,7 +2,6 @@ package sim
 
 import (
 	"cmp"
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -21,7 +20,8 @@ type facts struct {
 	placements    map[string]*lift.Placement
 	conversations map[lift.InstanceID]*store.Conversation
 	effects       map[lift.EffectID]*store.Outbox
-	queues        []string // by name, as they were made
+	queues        map[string]*lift.Queue
+	queueNames    []string // as they were made
 
 	everSent map[lift.EffectID]bool                               // effects that were committed once
 	seated   map[lift.GameSessionID]map[lift.PlayerSessionID]bool // who hold a slot
@@ -32,83 +32,97 @@ func newFacts() facts {
 	return facts{
 		fleets: map[lift.FleetID]*lift.Fleet{}, instances: map[lift.InstanceID]*lift.Instance{}, processes: map[lift.ProcessID]*lift.Process{},
 		sessions: map[lift.GameSessionID]*lift.GameSession{}, players: map[lift.PlayerSessionID]*lift.PlayerSession{},
-		placements: map[string]*lift.Placement{}, conversations: map[lift.InstanceID]*store.Conversation{}, effects: map[lift.EffectID]*store.Outbox{},
+		placements: map[string]*lift.Placement{}, conversations: map[lift.InstanceID]*store.Conversation{}, effects: map[lift.EffectID]*store.Outbox{}, queues: map[string]*lift.Queue{},
 		everSent: map[lift.EffectID]bool{}, seated: map[lift.GameSessionID]map[lift.PlayerSessionID]bool{}, most: map[lift.GameSessionID]int{},
 	}
 }
 
-// committed takes the changes of a transaction, row by row, then asks whether
-// what stands now makes sense together.
-func (w *world) committed(changes []change) {
-	f := &w.facts
-	if len(changes) > 0 {
+// committed takes what a transaction wrote, row by row, then asks whether what
+// stands now makes sense together.
+func (w *world) committed(tx store.Tx, written []rowKey) error {
+	if len(written) > 0 {
 		w.tally.Commits++
 	}
 	var touched touched
-	for _, c := range changes {
-		if c.kind == store.Secrets.Kind.Name {
+	for _, k := range written {
+		if k.kind == store.Secrets.Kind.Name {
 			continue // made of true randomness
 		}
-		w.note("commit", "%s %s %s", c.kind, c.id, c.body)
-		switch c.kind {
-		case store.Fleets.Kind.Name:
-			take(w, c, f.fleets, lift.FleetID(c.id), w.fleetMoved)
-			touched.fleets.add(lift.FleetID(c.id))
-		case store.Instances.Kind.Name:
-			old := f.instances[lift.InstanceID(c.id)]
-			take(w, c, f.instances, lift.InstanceID(c.id), w.instanceMoved)
-			touched.instances.add(lift.InstanceID(c.id))
-			if i := f.instances[lift.InstanceID(c.id)]; old == nil && i != nil {
-				touched.grown.add(i.FleetID)
-			}
-		case store.Processes.Kind.Name:
-			take(w, c, f.processes, lift.ProcessID(c.id), w.processMoved)
-			touched.processes.add(lift.ProcessID(c.id))
-		case store.Sessions.Kind.Name:
-			old := f.sessions[lift.GameSessionID(c.id)]
-			take(w, c, f.sessions, lift.GameSessionID(c.id), w.sessionMoved)
-			touched.sessions.add(lift.GameSessionID(c.id))
-			s := cmp.Or(f.sessions[lift.GameSessionID(c.id)], old)
-			touched.processes.add(s.ProcessID)
-			touched.instances.add(s.InstanceID)
-			if old == nil {
-				touched.opened.add(s.InstanceID)
-			}
-		case store.Players.Kind.Name:
-			old := f.players[lift.PlayerSessionID(c.id)]
-			take(w, c, f.players, lift.PlayerSessionID(c.id), w.playerMoved)
-			p := cmp.Or(f.players[lift.PlayerSessionID(c.id)], old)
-			f.seat(p, f.players[lift.PlayerSessionID(c.id)] != nil && p.Status.Live())
-			touched.sessions.add(p.GameSessionID)
-		case store.Placements.Kind.Name:
-			take(w, c, f.placements, c.id, w.placementMoved)
-			touched.placements.add(c.id)
-			if p := f.placements[c.id]; p != nil && p.SessionID != "" {
-				touched.sessions.add(p.SessionID)
-			}
-		case store.Conversations.Kind.Name:
-			take(w, c, f.conversations, lift.InstanceID(c.id), w.conversationMoved)
-		case store.Effects.Kind.Name:
-			take(w, c, f.effects, lift.EffectID(c.id), func(_, now *store.Outbox) {
-				if now != nil {
-					f.everSent[now.ID] = true
-				}
-			})
-		case store.Queues.Kind.Name:
-			var q lift.Queue
-			if c.body == nil || json.Unmarshal(c.body, &q) != nil {
-				w.fail("queue %s: %s", c.id, c.body)
-			} else if !slices.Contains(f.queues, q.Name) {
-				f.queues = append(f.queues, q.Name)
-			}
+		row, _, err := tx.Get(k.kind, k.id)
+		if err != nil {
+			return err
+		}
+		w.note("commit", "%s %s %s", k.kind, k.id, row.Body)
+		if err := w.written(tx, k, &touched); err != nil {
+			return err
 		}
 	}
 	w.together(&touched)
+	return nil
+}
+
+// written takes a row that was written and notes whom it concerns.
+func (w *world) written(tx store.Tx, k rowKey, t *touched) (err error) {
+	f := &w.facts
+	switch k.kind {
+	case store.Fleets.Kind.Name:
+		_, _, err = take(tx, store.Fleets, k.id, f.fleets, w.fleetMoved)
+	case store.Instances.Kind.Name:
+		var old, now *lift.Instance
+		old, now, err = take(tx, store.Instances, k.id, f.instances, w.instanceMoved)
+		t.instances.add(lift.InstanceID(k.id))
+		if old == nil && now != nil {
+			t.grown.add(now.FleetID)
+		}
+	case store.Processes.Kind.Name:
+		_, _, err = take(tx, store.Processes, k.id, f.processes, w.processMoved)
+		t.processes.add(lift.ProcessID(k.id))
+	case store.Sessions.Kind.Name:
+		var old, now *lift.GameSession
+		old, now, err = take(tx, store.Sessions, k.id, f.sessions, w.sessionMoved)
+		if s := cmp.Or(now, old); s != nil {
+			t.sessions.add(s.ID)
+			t.processes.add(s.ProcessID)
+			t.instances.add(s.InstanceID)
+			if old == nil {
+				t.opened.add(s.InstanceID)
+			}
+		}
+	case store.Players.Kind.Name:
+		var old, now *lift.PlayerSession
+		old, now, err = take(tx, store.Players, k.id, f.players, w.playerMoved)
+		if p := cmp.Or(now, old); p != nil {
+			f.seat(p, now != nil && now.Status.Live())
+			t.sessions.add(p.GameSessionID)
+		}
+	case store.Placements.Kind.Name:
+		var now *lift.Placement
+		_, now, err = take(tx, store.Placements, k.id, f.placements, w.placementMoved)
+		t.placements.add(k.id)
+		if now != nil && now.SessionID != "" {
+			t.sessions.add(now.SessionID)
+		}
+	case store.Conversations.Kind.Name:
+		_, _, err = take(tx, store.Conversations, k.id, f.conversations, w.conversationMoved)
+	case store.Effects.Kind.Name:
+		_, _, err = take(tx, store.Effects, k.id, f.effects, func(_, now *store.Outbox) {
+			if now != nil {
+				f.everSent[now.ID] = true
+			}
+		})
+	case store.Queues.Kind.Name:
+		_, _, err = take(tx, store.Queues, k.id, f.queues, func(old, now *lift.Queue) {
+			if old == nil {
+				f.queueNames = append(f.queueNames, now.Name)
+			}
+		})
+	}
+	return err
 }
 
 // touched lists what a commit may have put out of order.
 type touched struct {
-	fleets, grown     list[lift.FleetID]
+	grown             list[lift.FleetID]
 	instances, opened list[lift.InstanceID]
 	processes         list[lift.ProcessID]
 	sessions          list[lift.GameSessionID]
@@ -124,22 +138,21 @@ func (l *list[T]) add(v T) {
 }
 
 // take puts a row in the place of what was there, and shows both.
-func take[K comparable, T any](w *world, c change, rows map[K]*T, id K, moved func(old, now *T)) {
-	old := rows[id]
-	var now *T
-	if c.body == nil {
-		delete(rows, id)
-	} else {
-		now = new(T)
-		if err := json.Unmarshal(c.body, now); err != nil {
-			w.fail("%s %s: %v", c.kind, c.id, err)
-			return
-		}
-		rows[id] = now
+func take[K ~string, T any](tx store.Tx, table *store.Table[T], id string, rows map[K]*T, moved func(old, now *T)) (old, now *T, err error) {
+	old = rows[K(id)]
+	now, ok, err := table.Get(tx, id)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case ok:
+		rows[K(id)] = now
+	default:
+		delete(rows, K(id))
 	}
 	if old != nil || now != nil {
 		moved(old, now)
 	}
+	return old, now, nil
 }
 
 func (f *facts) seat(p *lift.PlayerSession, live bool) {

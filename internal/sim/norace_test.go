@@ -2,4 +2,4 @@
 
 package sim
 
-const defaultSeeds = 100 // what takes some 10 s on two cores
+const defaultSeeds = 400 // what takes some 5 s on two cores

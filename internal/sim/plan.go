@@ -46,16 +46,22 @@ func (f *faults) all() []*bool {
 	}
 }
 
+// choose makes most worlds small and short, because many of them find more than
+// a few large ones in the same time, and some large, for what needs a crowd.
 func choose(rng *rand.Rand) plan {
+	size, busy := 2, 60+rng.IntN(150)
+	if rng.IntN(8) == 0 {
+		size, busy = 4, 180+rng.IntN(540)
+	}
 	p := plan{
-		busy:      time.Duration(3+rng.IntN(10)) * time.Minute,
-		clients:   1 + rng.IntN(4),
-		fleets:    1 + rng.IntN(3),
-		instances: 1 + rng.IntN(3),
-		processes: 1 + rng.IntN(4),
+		busy:      time.Duration(busy) * time.Second,
+		clients:   1 + rng.IntN(size),
+		fleets:    1 + rng.IntN(min(size, 3)),
+		instances: 1 + rng.IntN(min(size, 3)),
+		processes: 1 + rng.IntN(size),
 		cap:       rng.IntN(3),
 		patience:  10 + rng.IntN(60),
-		pause:     time.Duration(1+rng.IntN(12)) * time.Second,
+		pause:     time.Duration(1+rng.IntN(8)) * time.Second,
 	}
 	often := rng.IntN(100) // how likely each fault is in this world
 	for _, f := range p.faults.all() {
@@ -103,12 +109,13 @@ func (w *world) scheduleFaults() {
 	})
 }
 
-// nowAndThen does something at random until the faults stop.
+// nowAndThen does something at random until the faults stop, the more often
+// the shorter the world: mean is that of one of seven minutes.
 func (w *world) nowAndThen(on bool, mean time.Duration, do func()) {
 	if !on {
 		return
 	}
-	w.after(w.some(2*mean), func() {
+	w.after(w.some(2*mean/420*(w.plan.busy/time.Second)), func() {
 		if !w.calm {
 			do()
 			w.nowAndThen(on, mean, do)

@@ -51,6 +51,7 @@ const (
 	region  = "us-west-2"
 	account = "123456789012"
 
+	calmFor   = time.Minute      // after the faults, with clients
 	restLimit = 45 * time.Minute // after the faults, for everything to come to rest
 	restLook  = 10 * time.Second
 	maxEvents = 1_000_000
@@ -128,11 +129,11 @@ func (w *world) live() {
 		w.calm = true
 		w.note("world", "the faults stop")
 		w.server.revive()
-	})
-	w.after(w.plan.busy+time.Minute, func() {
-		w.quiet = true
-		w.note("world", "the clients stop")
-		w.look(w.now.Add(restLimit))
+		w.after(calmFor, func() {
+			w.quiet = true
+			w.note("world", "the clients stop")
+			w.look(w.now.Add(restLimit))
+		})
 	})
 	for w.err == nil && !w.rest && w.queue.Len() > 0 {
 		e := heap.Pop(&w.queue).(entry)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +31,9 @@ func TestSim(t *testing.T) {
 		all   sync.WaitGroup
 		began = time.Now()
 	)
+	// A world is small and gone soon, and the default would clean up after it
+	// some hundred times a second.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	events := 0
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/chairlift-games/chairlift/internal/store"
 )
@@ -57,24 +58,26 @@ func (s *faultStore) Update(ctx context.Context, f func(store.Tx) error) error {
 			return err
 		}
 	}
-	var changes []change
+	var written []rowKey
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
-		r := &recorder{Tx: tx, last: map[rowKey]int{}}
+		r := &recorder{Tx: tx}
 		err := f(r)
-		changes = r.changes
+		written = r.written
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	w.committed(changes)
+	if err := s.Store.View(w.ctx, func(tx store.Tx) error { return w.committed(tx, written) }); err != nil {
+		w.fail("what was committed cannot be read: %v", err)
+	}
 	if s.crashAt > 0 {
 		if s.crashAt--; s.crashAt == 0 && !w.calm {
 			w.note("store", "the service ends right after the commit")
 			s.dying = true
 		}
 	}
-	if len(changes) > 0 && w.bad(w.plan.faults.storeDoubt, 3) {
+	if len(written) > 0 && w.bad(w.plan.faults.storeDoubt, 3) {
 		w.tally.StoreFaults++
 		w.note("store", "commits and cannot tell")
 		return errDoubt
@@ -82,36 +85,26 @@ func (s *faultStore) Update(ctx context.Context, f func(store.Tx) error) error {
 	return nil
 }
 
-// recorder remembers what a transaction wrote.
+// recorder remembers which rows a transaction wrote.
 type recorder struct {
 	store.Tx
-	changes []change
-	last    map[rowKey]int // where in changes a row is
+	written []rowKey
 }
 
 type rowKey struct{ kind, id string }
 
-// change is a row as a transaction leaves it; no body if it deleted it.
-type change struct {
-	rowKey
-	body []byte
-}
-
 func (r *recorder) Put(kind string, row store.Row) error {
-	r.note(rowKey{kind, row.ID}, row.Body)
+	r.note(rowKey{kind, row.ID})
 	return r.Tx.Put(kind, row)
 }
 
 func (r *recorder) Delete(kind, id string) error {
-	r.note(rowKey{kind, id}, nil)
+	r.note(rowKey{kind, id})
 	return r.Tx.Delete(kind, id)
 }
 
-func (r *recorder) note(k rowKey, body []byte) {
-	if i, ok := r.last[k]; ok {
-		r.changes[i].body = body
-		return
+func (r *recorder) note(k rowKey) {
+	if !slices.Contains(r.written, k) {
+		r.written = append(r.written, k)
 	}
-	r.last[k] = len(r.changes)
-	r.changes = append(r.changes, change{k, body})
 }
