@@ -65,6 +65,12 @@ type Caller struct {
 	policy Policy
 }
 
+// Under returns c with this policy, which otherwise comes with the signature.
+func (c Caller) Under(p Policy) Caller {
+	c.policy = p
+	return c
+}
+
 // Check returns nil if the caller's policy allows the action on the resource
 // (an ARN, or * for actions that concern no single resource), else an [*Error]
 // that says what is missing.

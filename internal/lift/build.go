@@ -21,14 +21,21 @@ type Build struct {
 	OperatingSystem  string // AMAZON_LINUX_2023, WINDOWS_2016, ...
 	ServerSDKVersion string
 	Status           BuildStatus
-	Reason           string // why FAILED
-	SizeBytes        int64  // of the archive; 0 until READY
-	Bucket, Key      string // where the archive lies
+	Reason           string  // why FAILED
+	SizeBytes        int64   // of the archive; 0 until READY
+	Bucket, Key      string  // where the archive lies
+	Source           *Object `json:",omitempty"` // what the archive is a copy of; nil: it was uploaded
 	CreatedAt        time.Time
 	UploadBy         time.Time         // INITIALIZED builds fail then
 	ReceivedAt       time.Time         // when its files had arrived; while INITIALIZED they are being checked
 	Deleted          bool              // gone for callers; the files stay until no fleet needs them (behaviour 1.4)
 	Tags             map[string]string `json:",omitempty"`
+}
+
+// Object is a file in a bucket that callers fill themselves.
+type Object struct {
+	Bucket, Key string
+	RoleARN     string `json:",omitempty"` // as given; nothing is read with it
 }
 
 // RoutingType tells the two routing strategies of an alias apart.

@@ -12,6 +12,7 @@ import (
 // Forms are those of behaviour 0.1.
 type (
 	BuildID         string // build-<uuid>
+	ScriptID        string // script-<uuid>
 	FleetID         string // fleet-<uuid>
 	AliasID         string // alias-<uuid>
 	InstanceID      string // i-<17 hex digits>; also the name of its agent

@@ -21,10 +21,11 @@ const (
 
 func (s *Service) CreateBuild(ctx context.Context, in *api.CreateBuildInput) (*api.CreateBuildOutput, error) {
 	c := s.caller(ctx)
-	if in.StorageLocation != nil {
-		return nil, invalid("reading a build from a bucket of your own is not built yet; leave StorageLocation out and upload the files, as aws gamelift upload-build does")
-	}
 	tags, err := tagsOf(in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	source, err := s.source(ctx, c, in.StorageLocation)
 	if err != nil {
 		return nil, err
 	}
@@ -37,13 +38,22 @@ func (s *Service) CreateBuild(ctx context.Context, in *api.CreateBuildInput) (*a
 			Name: or(in.Name, ""), Version: or(in.Version, ""),
 			OperatingSystem:  cmp.Or(or(in.OperatingSystem, ""), defaultSystem),
 			ServerSDKVersion: cmp.Or(or(in.ServerSdkVersion, ""), defaultSDK),
-			Status:           lift.BuildInitialized, CreatedAt: tx.Now, UploadBy: tx.Now.Add(uploadWindow), Tags: tags,
+			Status:           lift.BuildInitialized, CreatedAt: tx.Now, UploadBy: tx.Now.Add(uploadWindow), Source: source, Tags: tags,
+		}
+		if source != nil {
+			b.ReceivedAt = tx.Now
 		}
 		b.Bucket, b.Key = "chairlift-builds-"+c.Region, c.Account+"/"+string(b.ID)
 		return b, store.Builds.Put(tx, b)
 	})
+	if err == nil && source != nil {
+		b, err = s.settled(ctx, b)
+	}
 	if err != nil {
 		return nil, err
+	}
+	if source != nil {
+		return &api.CreateBuildOutput{Build: buildShape(b), StorageLocation: location(b)}, nil
 	}
 	return &api.CreateBuildOutput{Build: buildShape(b), UploadCredentials: s.mint(c, b), StorageLocation: location(b)}, nil
 }
@@ -131,6 +141,9 @@ func (s *Service) mint(c caller, b *lift.Build) *api.AwsCredentials {
 }
 
 func location(b *lift.Build) *api.S3Location {
+	if b.Source != nil {
+		return sourceShape(b.Source)
+	}
 	return &api.S3Location{Bucket: opt(b.Bucket), Key: opt(b.Key)}
 }
 

@@ -70,7 +70,7 @@ func TestUpload(t *testing.T) {
 	for _, key := range []string{"", "x", "123456789012/build-x", "123456789012/../" + id, id} {
 		refused(t, w.MayWrite(w.ctx, *at.Bucket, key), lift.NotFound)
 	}
-	refused(t, w.MayWrite(w.ctx, "elsewhere", *at.Key), lift.NotFound)
+	refused(t, w.MayWrite(w.ctx, "chairlift-builds-elsewhere", *at.Key), lift.NotFound)
 
 	must(w.UpdateBuild(w.ctx, &api.UpdateBuildInput{BuildId: id, Version: new("2")}))(t)
 	if b := must(w.DescribeBuild(w.ctx, &api.DescribeBuildInput{BuildId: id}))(t).Build; *b.Name != "game" || *b.Version != "2" {

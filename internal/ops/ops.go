@@ -35,7 +35,7 @@ import (
 // required.
 type Options struct {
 	Engine      *engine.Engine
-	Files       blob.Store // builds
+	Files       blob.Store // builds, scripts, and what callers keep in buckets of their own
 	Credentials Minter
 	Logs        Logs // what instances wrote; nil: nothing is kept
 	// LogURL makes a link to a stored log that works for LogLinkLifetime without
@@ -154,6 +154,10 @@ func find[T any](c caller, tx store.Tx, t *store.Table[T], id, given string, her
 
 func (c caller) build(tx store.Tx, given string) (*lift.Build, error) {
 	return find(c, tx, store.Builds, c.name(given, "build"), given, func(b *lift.Build) bool { return b.Region == c.Region && !b.Deleted })
+}
+
+func (c caller) script(tx store.Tx, given string) (*lift.Script, error) {
+	return find(c, tx, store.Scripts, c.name(given, "script"), given, func(s *lift.Script) bool { return s.Region == c.Region })
 }
 
 func (c caller) alias(tx store.Tx, given string) (*lift.Alias, error) {

@@ -118,7 +118,6 @@ func TestRefusals(t *testing.T) {
 		words string
 	}{
 		// builds
-		{&api.CreateBuildInput{StorageLocation: &api.S3Location{Bucket: new("b")}}, lift.InvalidRequest, "not built yet"},
 		{&api.CreateBuildInput{Tags: tags}, lift.TaggingFailed, "twice"},
 		{&api.RequestUploadCredentialsInput{BuildId: s.build}, lift.InvalidRequest, "READY"},
 		{&api.RequestUploadCredentialsInput{BuildId: noBuild}, lift.NotFound, noBuild},

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/chairlift-games/chairlift/api"
+	"github.com/chairlift-games/chairlift/internal/engine"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/store"
 )
@@ -32,6 +34,11 @@ func under[T any](tx store.Tx, limit int, t *store.Table[T], index, prefix strin
 		err = lift.Errorf(lift.LimitExceeded, "no further %s can be made in this region: the limit is %d; delete one first", t.Noun(), limit)
 	}
 	return err
+}
+
+// newID makes an id before the transaction that uses it.
+func (s *Service) newID(ctx context.Context) (string, error) {
+	return change(ctx, s, func(tx *engine.Tx) (string, error) { return tx.NewID(), nil })
 }
 
 // isKind reports whether err is a failure of this kind.

@@ -76,6 +76,9 @@ func (c caller) tagged(tx store.Tx, arn string) (tags *map[string]string, save f
 	case "build":
 		b, err := c.build(tx, arn)
 		return tagsIn(tx, store.Builds, b, err, func() *map[string]string { return &b.Tags })
+	case "script":
+		s, err := c.script(tx, arn)
+		return tagsIn(tx, store.Scripts, s, err, func() *map[string]string { return &s.Tags })
 	case "fleet":
 		f, err := c.fleet(tx, arn)
 		return tagsIn(tx, store.Fleets, f, err, func() *map[string]string { return &f.Tags })

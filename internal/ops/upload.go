@@ -22,6 +22,9 @@ func FileKey(bucket, key string) string { return bucket + "/" + key }
 // no files (any more). The door to the files asks before an upload and when its
 // last byte has come, one upload of a location at a time.
 func (s *Service) MayWrite(ctx context.Context, bucket, key string) error {
+	if !reserved(bucket) {
+		return checkBucket(bucket)
+	}
 	return s.engine.View(ctx, func(tx store.Tx) error {
 		b, err := buildAt(tx, bucket, key)
 		if err != nil {
@@ -31,11 +34,14 @@ func (s *Service) MayWrite(ctx context.Context, bucket, key string) error {
 	})
 }
 
-// Finished is told when the files of a build have arrived, and returns when the
-// build is READY, or FAILED with the reason. The check of the archive can take
+// Finished is told when a file has arrived. If it is that of a build, it returns
+// when the build is READY, or FAILED with the reason. The check of the archive can take
 // a while and runs outside of any transaction; a caller who goes away does not
 // end it. If the service does, Run repeats it.
 func (s *Service) Finished(ctx context.Context, bucket, key string, sizeBytes int64) error {
+	if !reserved(bucket) {
+		return nil
+	}
 	ctx = context.WithoutCancel(ctx)
 	b, err := change(ctx, s, func(tx *engine.Tx) (*lift.Build, error) {
 		b, err := buildAt(tx, bucket, key)
@@ -88,8 +94,23 @@ func (s *Service) checkUploads(ctx context.Context) error {
 	return err
 }
 
+// settled examines a new build whose files a bucket holds, and returns it as it
+// is then. A caller who goes away does not end it.
+func (s *Service) settled(ctx context.Context, b *lift.Build) (*lift.Build, error) {
+	ctx = context.WithoutCancel(ctx)
+	if err := s.examine(ctx, b); err != nil {
+		return nil, err
+	}
+	return read(ctx, s, func(tx store.Tx) (*lift.Build, error) { return store.Builds.Find(tx, string(b.ID)) })
+}
+
 // examine looks into the archive of b and settles its status.
 func (s *Service) examine(ctx context.Context, b *lift.Build) error {
+	if b.Source != nil {
+		if err := s.fetch(ctx, b); err != nil {
+			return err
+		}
+	}
 	size, reason, err := s.inspect(ctx, b)
 	if err != nil {
 		return fmt.Errorf("checking the files of %s: %w", b.ID, err)
@@ -102,6 +123,9 @@ func (s *Service) examine(ctx context.Context, b *lift.Build) error {
 		b.Status, b.SizeBytes = lift.BuildReady, size
 		if reason != "" {
 			b.Status, b.SizeBytes, b.Reason = lift.BuildFailed, 0, reason
+		}
+		if b.Source != nil {
+			b.SizeBytes = 0 // behaviour 1.2
 		}
 		return store.Builds.Put(tx, b)
 	})

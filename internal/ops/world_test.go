@@ -61,7 +61,7 @@ func newWorld(t testing.TB, rules ...Rules) *world {
 
 // in is the context of a caller in a region.
 func (w *world) in(region string) context.Context {
-	return auth.WithCaller(w.t.Context(), auth.Caller{Account: "123456789012", Region: region, Principal: "arn:aws:iam::123456789012:user/dev"})
+	return auth.WithCaller(w.t.Context(), auth.Caller{Account: "123456789012", Region: region, Principal: "arn:aws:iam::123456789012:user/dev"}.Under(auth.Everything()))
 }
 
 func (w *world) clock() time.Time {

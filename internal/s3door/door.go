@@ -7,8 +7,8 @@
 //
 // It does PutObject, uploads in parts, HeadObject and GetObject with ranges, by
 // signed and presigned requests, in path and virtual host style. It knows no
-// builds: which keys may be written, and when no more, Uploads says. It lists
-// nothing and deletes nothing; the API does that.
+// builds: which keys may be written, and when no more, Uploads says; those can
+// be deleted as well. It lists nothing; the API does that.
 //
 // The credentials RequestUploadCredentials gives carry a policy for one key, so
 // whoever has them opens that and nothing else.
@@ -194,6 +194,8 @@ func route(c *call) (operation, error) {
 		return operation{action: "s3:AbortMultipartUpload", do: (*Door).abortUpload}, nil
 	case "GET uploadId", "GET max-parts&part-number-marker&uploadId", "GET max-parts&uploadId", "GET part-number-marker&uploadId":
 		return operation{action: "s3:ListMultipartUploadParts", do: (*Door).listParts}, nil
+	case "DELETE ":
+		return operation{action: "s3:DeleteObject", do: (*Door).remove}, nil
 	case "GET ", "HEAD ":
 		return operation{action: "s3:GetObject", do: (*Door).get}, nil
 	default:

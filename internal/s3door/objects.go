@@ -73,6 +73,21 @@ func (d *Door) checkConditions(c *call) error {
 	return fault(http.StatusNotImplemented, "NotImplemented", "this store knows If-None-Match on uploads only with *")
 }
 
+// remove deletes a file that could be written again. Deleting what is not there
+// is no error, as in S3.
+func (d *Door) remove(c *call) error {
+	unlock, err := d.claim(c)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := d.Files.Delete(c.Context(), c.path()); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 // get serves GetObject and HeadObject, with ranges and conditions.
 func (d *Door) get(c *call) error {
 	f, err := d.Files.Open(c.Context(), c.path())

@@ -70,6 +70,12 @@ var (
 		},
 	}
 
+	Scripts = &Table[lift.Script]{
+		Kind: Kind{Name: "script", Indexes: []string{"region"}}, noun: "script",
+		id:   func(s *lift.Script) string { return string(s.ID) },
+		keys: func(s *lift.Script) map[string]string { return map[string]string{"region": s.Region + "/"} },
+	}
+
 	Aliases = &Table[lift.Alias]{
 		Kind: Kind{Name: "alias", Indexes: []string{"region"}}, noun: "alias",
 		id:   func(a *lift.Alias) string { return string(a.ID) },
@@ -307,7 +313,7 @@ var (
 // Kinds lists every kind, for those who open a store.
 func Kinds() []Kind {
 	return []Kind{
-		Builds.Kind, Aliases.Kind, Fleets.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
+		Builds.Kind, Scripts.Kind, Aliases.Kind, Fleets.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
 		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind,
 		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Secrets.Kind,
 	}
