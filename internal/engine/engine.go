@@ -41,6 +41,9 @@ type Options struct {
 	Owner  string           // names this server in claims; default "server"
 	// Heard tells when an agent last spoke, if it did since this server started.
 	Heard func(lift.InstanceID) (time.Time, bool)
+	// Sinks names the sinks that an event published to the topic goes to; the
+	// topic is "" if its source has none. Nil: nobody listens.
+	Sinks func(topic string) []string
 	// NoReplay leaves effects that were not confirmed unsent after a restart.
 	// It exists to prove that a test notices.
 	NoReplay bool
@@ -61,6 +64,8 @@ type Engine struct {
 	eventAt time.Time            // the time given to the last fleet event
 
 	doubtful []lift.Effect // see doubt; guarded by mu
+
+	evaluated map[string][]lift.RuleCount // see Evaluated; guarded by mu
 }
 
 // New makes an engine. It starts nothing; see Run.

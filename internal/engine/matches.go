@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/notify/event"
 	"github.com/chairlift-games/chairlift/internal/store"
 )
 
@@ -30,6 +31,12 @@ func (tx *Tx) Propose(c *lift.MatchmakingConfiguration, m *lift.Match) (bool, er
 		ts[i] = t
 	}
 	m.FoundAt = tx.Now
+	for _, t := range ts {
+		t.Evaluations = addCounts(t.Evaluations, m.Evaluations[t.ID])
+	}
+	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.Created(m, ts) }); err != nil {
+		return false, err
+	}
 	if !c.AcceptanceRequired {
 		return true, tx.goOn(m, ts)
 	}
@@ -85,6 +92,18 @@ func (tx *Tx) goOn(m *lift.Match, ts []*lift.Ticket) error {
 	for _, t := range ts {
 		t.Match, t.Reason, t.Message = m.ID, "", ""
 		seat(t, m)
+	}
+	switch {
+	case q != nil:
+	case standalone:
+		err = tx.tell(m, ts, func(n event.News) event.Event { return n.Succeeded(m, ts) })
+	default:
+		err = tx.tellFailed(m, ts, reasonPlacement, "None of the queues of the matchmaking configuration exists.")
+	}
+	if err != nil {
+		return err
+	}
+	for _, t := range ts {
 		switch {
 		case q != nil:
 			t.Status = lift.TicketPlacing
@@ -92,7 +111,7 @@ func (tx *Tx) goOn(m *lift.Match, ts []*lift.Ticket) error {
 		case standalone:
 			err = tx.EndTicket(t, lift.TicketCompleted, "", "")
 		default:
-			err = tx.EndTicket(t, lift.TicketFailed, reasonPlacement, "None of the queues of the matchmaking configuration exists.")
+			err = tx.EndTicket(t, lift.TicketFailed, t.Reason, t.Message)
 		}
 		if err != nil {
 			return err
@@ -137,6 +156,9 @@ func placementOf(now time.Time, c *lift.MatchmakingConfiguration, q *lift.Queue,
 // placementEnded saves a placement that is done and, if it was made for a
 // match, tells the match's tickets in the same transaction (flexmatch 13).
 func (tx *Tx) placementEnded(p *lift.Placement) error {
+	if err := tx.tellPlacement(p); err != nil {
+		return err
+	}
 	if err := store.Placements.Put(tx, p); err != nil || p.Match == "" {
 		return err
 	}
@@ -148,20 +170,32 @@ func (tx *Tx) placementEnded(p *lift.Placement) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range ts {
-		switch p.Status {
-		case lift.PlacementFulfilled:
+	switch p.Status {
+	case lift.PlacementFulfilled:
+		for _, t := range ts {
 			t.Session = &lift.MatchSession{SessionID: p.SessionID, Address: p.Address, DNSName: p.DNSName, Port: p.Port}
 			for _, pl := range p.Placed {
 				if slices.ContainsFunc(t.Players, func(tp lift.TicketPlayer) bool { return tp.ID == pl.PlayerID }) {
 					t.Session.Placed = append(t.Session.Placed, pl)
 				}
 			}
+		}
+		err = tx.tell(m, ts, func(n event.News) event.Event { return n.Succeeded(m, ts) })
+	case lift.PlacementTimedOut: // each ticket's search is told when it begins
+	default:
+		err = tx.tellFailed(m, ts, reasonPlacement, "The match could not be placed: "+p.Reason+".")
+	}
+	if err != nil {
+		return err
+	}
+	for _, t := range ts {
+		switch p.Status {
+		case lift.PlacementFulfilled:
 			err = tx.EndTicket(t, lift.TicketCompleted, "", "")
 		case lift.PlacementTimedOut:
 			err = tx.searchAgain(t, reasonPlaceTime, "The match could not be placed in time: "+p.Reason+".")
 		default:
-			err = tx.EndTicket(t, lift.TicketFailed, reasonPlacement, "The match could not be placed: "+p.Reason+".")
+			err = tx.EndTicket(t, lift.TicketFailed, t.Reason, t.Message)
 		}
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/notify/event"
 	"github.com/chairlift-games/chairlift/internal/store"
 )
 
@@ -71,7 +72,9 @@ func (tx *Tx) StopTicket(t *lift.Ticket, reason, message string) error {
 		if err != nil {
 			return err
 		}
+		t.NotedAt = later(t.NotedAt, m.NotedAt)
 		for _, o := range others {
+			o.NotedAt = later(o.NotedAt, m.NotedAt)
 			if o.ID == t.ID {
 				continue
 			}
@@ -86,9 +89,14 @@ func (tx *Tx) StopTicket(t *lift.Ticket, reason, message string) error {
 	return tx.EndTicket(t, lift.TicketCancelled, reason, message)
 }
 
-// EndTicket saves the end of a ticket and lets its players go.
+// EndTicket saves the end of a ticket and lets its players go. The end of a
+// match is told by who ends it, any other by this.
 func (tx *Tx) EndTicket(t *lift.Ticket, s lift.TicketStatus, reason, message string) error {
+	tx.addEvaluations(t)
 	t.Status, t.Reason, t.Message, t.Arriving = s, reason, message, false
+	if err := tx.tellEnd(t); err != nil {
+		return err
+	}
 	t.EndedAt, t.KeepUntil = tx.Now, tx.Now.Add(keepTickets)
 	for _, p := range t.Players {
 		key := store.PlayerKey(t.Region, p.ID)
@@ -175,11 +183,17 @@ func (tx *Tx) AnswerMatch(t *lift.Ticket, players []string, accept bool) error {
 		}
 		open = open || s.Accepted == nil || !*s.Accepted
 	}
+	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.Answered(m, ts) }); err != nil {
+		return err
+	}
 	switch {
 	case !accept && len(players) > 0:
-		return tx.dropMatch(m, ts)
+		return tx.dropMatch(m, ts, event.Rejected)
 	case open:
 		return store.Matches.Put(tx, m)
+	}
+	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.AcceptanceEnded(m, ts, event.Accepted) }); err != nil {
+		return err
 	}
 	return tx.goOn(m, ts)
 }
@@ -190,12 +204,15 @@ func (tx *Tx) matchDue(m *lift.Match) error {
 	if err != nil {
 		return err
 	}
-	return tx.dropMatch(m, ts)
+	return tx.dropMatch(m, ts, event.TimedOut)
 }
 
 // dropMatch ends a proposal: tickets whose players all accepted search again,
 // the others are cancelled (flexmatch 12).
-func (tx *Tx) dropMatch(m *lift.Match, ts []*lift.Ticket) error {
+func (tx *Tx) dropMatch(m *lift.Match, ts []*lift.Ticket, how string) error {
+	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.AcceptanceEnded(m, ts, how) }); err != nil {
+		return err
+	}
 	for _, t := range ts {
 		refused := slices.ContainsFunc(m.Seats, func(s lift.MatchSeat) bool {
 			return s.Ticket == t.ID && (s.Accepted == nil || !*s.Accepted)

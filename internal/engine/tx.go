@@ -24,6 +24,8 @@ type Tx struct {
 	slots   map[lift.FleetID]*slots
 	queues  map[string]*lift.Queue
 	fleets  map[lift.FleetID]*lift.Fleet
+
+	configurations map[string]*lift.MatchmakingConfiguration
 }
 
 // NewID returns a time-ordered UUID.

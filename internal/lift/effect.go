@@ -1,6 +1,10 @@
 package lift
 
-import "time"
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
 
 // Effect is something a decision wants done outside the store. It is saved
 // with the decision and sent after the commit, again and again until the
@@ -21,9 +25,12 @@ type Effect struct {
 	UpdateSession    *UpdateSession    `json:",omitempty"`
 	TerminateProcess *TerminateProcess `json:",omitempty"`
 	Drain            *Drain            `json:",omitempty"`
+
+	// for a sink of events
+	Publish *Publish `json:",omitempty"`
 }
 
-// Receiver is where an effect goes: ToHost, or an agent.
+// Receiver is where an effect goes: ToHost, an agent, or a sink of events.
 type Receiver string
 
 // ToHost addresses the host that starts and stops instances.
@@ -31,6 +38,14 @@ const ToHost Receiver = "host"
 
 // ToAgent addresses the agent of an instance.
 func ToAgent(id InstanceID) Receiver { return Receiver("agent/" + id) }
+
+// ToSink addresses a sink of events by its name in the configuration.
+func ToSink(name string) Receiver { return Receiver(sinkPrefix + name) }
+
+const sinkPrefix = "sink/"
+
+// Sink returns the name of the sink that r is, and whether it is one.
+func (r Receiver) Sink() (string, bool) { return strings.CutPrefix(string(r), sinkPrefix) }
 
 // StartInstance asks the host for an instance.
 type StartInstance struct {
@@ -80,4 +95,15 @@ type TerminateProcess struct {
 type Drain struct {
 	By     time.Time
 	Reason string
+}
+
+// Publish tells a sink of an event (flexmatch 16, behaviour 8.6).
+type Publish struct {
+	Topic string `json:",omitempty"` // the ARN it was published to; "": to the event bus only
+	// Subjects are the tickets or the placement it is about. Events of one
+	// subject reach a sink in the order of At, which is after that of every
+	// earlier one.
+	Subjects []string
+	At       time.Time
+	Event    json.RawMessage // the envelope
 }

@@ -46,6 +46,15 @@ type Ticket struct {
 	Arriving             bool          `json:",omitempty"` // it waits for its matcher to take it into the pool
 	EstimatedWaitSeconds int           // 0: not known
 	Session              *MatchSession `json:",omitempty"`
+	NotedAt              time.Time     `json:",omitzero"`  // of the last event about it
+	Evaluations          []RuleCount   `json:",omitempty"` // until it last left the pool (flexmatch 18)
+}
+
+// RuleCount says how often a rule was evaluated for a ticket, and how that
+// went.
+type RuleCount struct {
+	Rule           string
+	Passed, Failed int
 }
 
 // TicketPlayer is one player of a ticket.
@@ -101,8 +110,12 @@ type Match struct {
 	AnswerBy      time.Time // a PROPOSED match is dropped then
 	Tickets       []TicketID
 	Seats         []MatchSeat
-	MaxPlayers    int    // seats of its game session
-	Data          string // matchmaker data (flexmatch 15)
+	MaxPlayers    int       // seats of its game session
+	Data          string    // matchmaker data (flexmatch 15)
+	NotedAt       time.Time `json:",omitzero"` // of the last event about it
+
+	// Evaluations are those of its tickets, told to who proposes it.
+	Evaluations map[TicketID][]RuleCount `json:"-"`
 }
 
 // MatchSeat is a player in a match.

@@ -12,6 +12,7 @@ import (
 // (11.2). A pass after which nothing changed does nothing.
 func (p *Pool) Pass(now time.Time) Update {
 	u := p.Expire(now)
+	p.searched = p.searched[:0]
 	if len(p.changed) > 0 {
 		p.stats.Passes++
 		p.passes++
@@ -111,7 +112,10 @@ func (p *Pool) turn(e *entry, from int, free bool, budget *int) outcome {
 	got := s.find(e, from, free)
 	spent := e.budget - max(s.nodes, 0) + 1
 	*budget -= spent
-	e.tried = p.passes
+	if e.tried != p.passes {
+		e.tried = p.passes
+		p.searched = append(p.searched, e)
+	}
 	p.stats.Searches++
 	p.stats.Nodes += spent
 	if got == undecided {
@@ -219,6 +223,7 @@ func (p *Pool) propose(now time.Time, tickets []*entry, chosen []chosenParty, le
 	m.Age = now.Sub(time.Unix(0, clock.start))
 	for _, e := range entries {
 		m.Tickets = append(m.Tickets, e.id)
+		m.Evaluations = append(m.Evaluations, p.ruleCounts(e))
 		if e.backfill {
 			m.Backfill = e.id
 		}

@@ -2,6 +2,7 @@ package match
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -60,6 +61,7 @@ type Pool struct {
 
 	backfills  []*entry // waiting, by age
 	changed    []*entry // to be searched in the next pass; may hold stale ones
+	searched   []*entry // around which the last pass searched
 	deadlines  deadlines
 	words      *vocabulary
 	seq        uint64
@@ -340,6 +342,18 @@ func (e *entry) players(p *Pool, teams bool) []Seat {
 		}
 	}
 	return out
+}
+
+// Evaluated lists the tickets around which the last pass searched and which
+// still wait, with the evaluations of each since it was added (18).
+func (p *Pool) Evaluated() iter.Seq2[TicketID, []RuleCount] {
+	return func(yield func(TicketID, []RuleCount) bool) {
+		for _, e := range p.searched {
+			if e.status == Searching && !yield(e.id, p.ruleCounts(e)) {
+				return
+			}
+		}
+	}
 }
 
 // ruleCounts returns a ticket's evaluations (18).

@@ -110,6 +110,8 @@ type Match struct {
 	Level    int        // expansion level in force, index into Rules.Levels
 	Age      time.Duration
 	Location string // a location that serves everybody; "" without latency rule
+	// Evaluations are the tickets' while they waited, in their order (18).
+	Evaluations [][]RuleCount
 }
 
 // An Update is what a call changed. All slices are in the order things

@@ -182,6 +182,7 @@ func (s *Service) DeleteGameSessionQueue(ctx context.Context, in *api.DeleteGame
 			if err != nil {
 				return 0, err
 			}
+			tx.KeepQueue(q)
 			for _, p := range ps {
 				if err := tx.EndPlacement(p, placement.Failed(tx.Now, *p, "its queue was deleted")); err != nil {
 					return 0, err

@@ -292,11 +292,19 @@ var (
 		due: func(e *lift.FleetEvent) time.Time { return e.At.Add(keepEvents) },
 	}
 
+	// Effects are listed by receiver; those for a sink in the order of their
+	// events.
 	Effects = &Table[Outbox]{
 		Kind: Kind{Name: "effect", Indexes: []string{"to"}}, noun: "effect",
-		id:   func(o *Outbox) string { return string(o.ID) },
-		keys: func(o *Outbox) map[string]string { return map[string]string{"to": string(o.To) + "/"} },
-		due:  func(o *Outbox) time.Time { return o.RetryAt },
+		id: func(o *Outbox) string { return string(o.ID) },
+		keys: func(o *Outbox) map[string]string {
+			to := string(o.To) + "/"
+			if o.Publish != nil {
+				to += stamp(o.Publish.At)
+			}
+			return map[string]string{"to": to}
+		},
+		due: func(o *Outbox) time.Time { return o.RetryAt },
 	}
 
 	Conversations = &Table[Conversation]{

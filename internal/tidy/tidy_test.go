@@ -37,10 +37,12 @@ var rooms = map[string]string{
 	"internal/host/hosttest":    "internal/host internal/lift",
 	"internal/host/local":       "internal/host internal/host/ internal/lift",
 	"internal/auth":             "internal/lift internal/store",
+	"internal/notify":           "internal/lift internal/store internal/notify/",
+	"internal/notify/event":     "internal/lift",
 	"internal/sdk":              "internal/lift internal/auth",
 	"internal/sdk/sdktest":      "internal/sdk",
 	"internal/link":             "internal/lift internal/auth",
-	"internal/engine":           "internal/lift internal/session internal/fleet internal/placement internal/store",
+	"internal/engine":           "internal/lift internal/session internal/fleet internal/placement internal/store internal/notify/event",
 	"internal/engine/matcher":   "internal/engine internal/match internal/match/rules internal/lift internal/store",
 	"internal/ops":              "api internal/lift internal/session internal/fleet internal/placement internal/match/rules internal/search internal/store internal/engine internal/engine/matcher internal/blob internal/archive internal/archive/ internal/auth", // match/rules: a rule set is checked as it arrives; matcher: why a ticket waits
 	"internal/wire":             "api internal/auth internal/lift",
@@ -67,7 +69,7 @@ var rooms = map[string]string{
 }
 
 // pure lists rooms that decide. They may not reach the world outside.
-var pure = []string{"internal/lift", "internal/session", "internal/fleet", "internal/placement", "internal/match", "internal/match/rules", "internal/search"}
+var pure = []string{"internal/lift", "internal/session", "internal/fleet", "internal/placement", "internal/match", "internal/match/rules", "internal/search", "internal/notify/event"}
 
 var worldly = []string{"context", "sync", "os", "net", "log", "crypto", "math/rand"}
 

@@ -80,6 +80,7 @@ func (d *driver) step(ctx context.Context) (next time.Time, err error) {
 	}
 	for {
 		u := d.pool.Pass(now)
+		d.tellEvaluations()
 		again, err := d.commit(ctx, u.Matches)
 		if err != nil {
 			return next, err
@@ -128,7 +129,7 @@ func (d *driver) sweep(ctx context.Context, now time.Time) error {
 	for id := range d.held {
 		if !search[id] {
 			d.pool.Remove(id)
-			delete(d.held, id)
+			d.forget(id)
 		}
 	}
 	return d.fail(ctx, misfits)
@@ -150,6 +151,26 @@ func (d *driver) add(now time.Time, t *lift.Ticket) bool {
 	return true
 }
 
+// forget drops what is remembered of tickets that left the pool.
+func (d *driver) forget(ids ...match.TicketID) {
+	gone := map[string][]lift.RuleCount{}
+	for _, id := range ids {
+		delete(d.held, id)
+		gone[d.ticketKey(string(id))] = nil
+	}
+	d.engine.Evaluated(gone)
+}
+
+// tellEvaluations tells the engine how often rules were evaluated for the
+// tickets that the last pass left waiting.
+func (d *driver) tellEvaluations() {
+	counts := map[string][]lift.RuleCount{}
+	for id, cs := range d.pool.Evaluated() {
+		counts[d.ticketKey(string(id))] = evaluations(cs)
+	}
+	d.engine.Evaluated(counts)
+}
+
 // arrivals takes in the tickets that are new or came back.
 func (d *driver) arrivals(ctx context.Context) error {
 	for {
@@ -165,6 +186,9 @@ func (d *driver) arrivals(ctx context.Context) error {
 				t.Status, t.Arriving, t.EstimatedWaitSeconds = lift.TicketSearching, false, 0
 				if known {
 					t.EstimatedWaitSeconds = int(wait.Round(time.Second) / time.Second)
+				}
+				if err := tx.Searching(t); err != nil {
+					return err
 				}
 				if err := store.Tickets.Put(tx, t); err != nil {
 					return err
@@ -263,9 +287,7 @@ func (d *driver) commit(ctx context.Context, found []match.Match) (again bool, e
 			return false, err
 		}
 		for _, f := range batch {
-			for _, id := range f.Tickets {
-				delete(d.held, id)
-			}
+			d.forget(f.Tickets...)
 		}
 		now := d.engine.Now()
 		for _, t := range back {

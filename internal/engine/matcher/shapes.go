@@ -59,8 +59,10 @@ func Check(set *rules.Set, players []lift.TicketPlayer) error {
 // matchOf makes the row of a match that a pool found.
 func matchOf(c *lift.MatchmakingConfiguration, set *rules.Set, f match.Match, ts []*lift.Ticket, id lift.MatchID) (*lift.Match, error) {
 	m := &lift.Match{ID: id, Region: c.Region, Account: c.Account, Configuration: c.Name, MaxPlayers: set.Seats(f.Level)}
-	for _, id := range f.Tickets {
+	m.Evaluations = map[lift.TicketID][]lift.RuleCount{}
+	for i, id := range f.Tickets {
 		m.Tickets = append(m.Tickets, lift.TicketID(id))
+		m.Evaluations[lift.TicketID(id)] = evaluations(f.Evaluations[i])
 	}
 	for _, s := range f.Seats {
 		m.Seats = append(m.Seats, lift.MatchSeat{Ticket: lift.TicketID(s.Ticket), PlayerID: s.PlayerID, Team: s.Team})
@@ -68,6 +70,15 @@ func matchOf(c *lift.MatchmakingConfiguration, set *rules.Set, f match.Match, ts
 	var err error
 	m.Data, err = matchmakerData(c, set, m, ts)
 	return m, err
+}
+
+// evaluations is never nil, even of a rule set without rules.
+func evaluations(cs []match.RuleCount) []lift.RuleCount {
+	out := make([]lift.RuleCount, len(cs))
+	for i, c := range cs {
+		out[i] = lift.RuleCount(c)
+	}
+	return out
 }
 
 // The matchmaker data of flexmatch 15, which game servers parse.

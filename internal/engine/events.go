@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/notify/event"
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+// tell saves an event about tickets of one configuration, and about their match
+// if m is not nil, for every sink that wants it. It comes before the tickets and
+// the match are saved: it notes its time in them, so that the next event about
+// one of them has a later time, whichever server writes it.
+func (tx *Tx) tell(m *lift.Match, ts []*lift.Ticket, say func(event.News) event.Event) error {
+	if tx.e.opts.Sinks == nil {
+		return nil
+	}
+	c, err := tx.configurationOf(ts[0])
+	if err != nil {
+		return err
+	}
+	sinks := tx.e.opts.Sinks(c.NotificationTarget)
+	if len(sinks) == 0 {
+		return nil
+	}
+	at := tx.e.eventTime(tx.Now)
+	for _, last := range noted(m, ts) {
+		if !at.After(*last) {
+			at = last.Add(time.Microsecond)
+		}
+	}
+	subjects := make([]string, len(ts))
+	for i, t := range ts {
+		subjects[i] = "ticket/" + store.InRegion(t.Region, string(t.ID))
+	}
+	for _, last := range noted(m, ts) {
+		*last = at
+	}
+	return tx.publish(sinks, c.NotificationTarget, subjects, at, say(event.News{Configuration: *c, ID: tx.NewID(), At: at}))
+}
+
+// tellEnd tells that a ticket was cancelled or timed out, or failed by itself.
+func (tx *Tx) tellEnd(t *lift.Ticket) error {
+	one := []*lift.Ticket{t}
+	switch {
+	case t.Status == lift.TicketCancelled || t.Status == lift.TicketTimedOut:
+		return tx.tell(nil, one, func(n event.News) event.Event { return n.Ended(t) })
+	case t.Status == lift.TicketFailed && t.Match == "":
+		return tx.tell(nil, one, func(n event.News) event.Event { return n.Failed(nil, t) })
+	}
+	return nil
+}
+
+// tellFailed gives the tickets of a match the reason of their end and tells it.
+func (tx *Tx) tellFailed(m *lift.Match, ts []*lift.Ticket, reason, message string) error {
+	for _, t := range ts {
+		t.Reason, t.Message = reason, message
+	}
+	return tx.tell(m, ts, func(n event.News) event.Event { return n.Failed(m, ts...) })
+}
+
+// Searching tells that a ticket entered its pool, before it is saved.
+func (tx *Tx) Searching(t *lift.Ticket) error {
+	return tx.tell(nil, []*lift.Ticket{t}, func(n event.News) event.Event { return n.Searching(t) })
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func noted(m *lift.Match, ts []*lift.Ticket) []*time.Time {
+	var all []*time.Time
+	if m != nil {
+		all = append(all, &m.NotedAt)
+	}
+	for _, t := range ts {
+		all = append(all, &t.NotedAt)
+	}
+	return all
+}
+
+// tellPlacement saves the event of a placement that ended.
+func (tx *Tx) tellPlacement(p *lift.Placement) error {
+	if tx.e.opts.Sinks == nil {
+		return nil
+	}
+	q, err := tx.queue(p)
+	if err != nil {
+		return err
+	}
+	if q == nil { // deleted
+		q = &lift.Queue{Name: p.Queue, Region: p.Region, Account: p.Account}
+	}
+	sinks := tx.e.opts.Sinks(q.NotificationTarget)
+	if len(sinks) == 0 {
+		return nil
+	}
+	at := tx.e.eventTime(tx.Now)
+	subject := "placement/" + store.InRegion(p.Region, string(p.ID))
+	return tx.publish(sinks, q.NotificationTarget, []string{subject}, at, event.PlacementEnded(q, p, tx.NewID(), at))
+}
+
+func (tx *Tx) publish(sinks []string, topic string, subjects []string, at time.Time, ev event.Event) error {
+	body, err := json.Marshal(ev)
+	if err != nil {
+		return fmt.Errorf("event about %s: %w", subjects, err)
+	}
+	for _, s := range sinks {
+		if err := tx.Emit(lift.Effect{To: lift.ToSink(s), Publish: &lift.Publish{Topic: topic, Subjects: subjects, At: at, Event: body}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// configurationOf returns the configuration of a ticket; of one that was
+// deleted only what the ticket knows.
+func (tx *Tx) configurationOf(t *lift.Ticket) (*lift.MatchmakingConfiguration, error) {
+	key := store.InRegion(t.Region, t.Configuration)
+	if c := tx.configurations[key]; c != nil {
+		return c, nil
+	}
+	c, ok, err := store.Configurations.Get(tx, key)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		c = &lift.MatchmakingConfiguration{Name: t.Configuration, Region: t.Region, Account: t.Account}
+	}
+	if tx.configurations == nil {
+		tx.configurations = map[string]*lift.MatchmakingConfiguration{}
+	}
+	tx.configurations[key] = c
+	return c, nil
+}
+
+// KeepQueue lets the transaction remember a queue that it deletes: the events
+// of its last placements go where the queue's events went.
+func (tx *Tx) KeepQueue(q *lift.Queue) {
+	if tx.queues == nil {
+		tx.queues = map[string]*lift.Queue{}
+	}
+	tx.queues[store.InRegion(q.Region, q.Name)] = q
+}
+
+// Evaluated tells what the matcher knows of rules that were evaluated for
+// tickets that search, by the tickets' rows. It is a hint for their events and
+// is lost with this server.
+func (e *Engine) Evaluated(counts map[string][]lift.RuleCount) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for ticket, c := range counts {
+		if c == nil {
+			delete(e.evaluated, ticket)
+			continue
+		}
+		if e.evaluated == nil {
+			e.evaluated = map[string][]lift.RuleCount{}
+		}
+		e.evaluated[ticket] = c
+	}
+}
+
+// addEvaluations adds to a ticket what was evaluated since it was saved last.
+func (tx *Tx) addEvaluations(t *lift.Ticket) {
+	if t.Status != lift.TicketSearching || t.Arriving {
+		return // what is known of it is in its row
+	}
+	tx.e.mu.Lock()
+	counts := tx.e.evaluated[store.InRegion(t.Region, string(t.ID))]
+	tx.e.mu.Unlock()
+	t.Evaluations = addCounts(t.Evaluations, counts)
+}
+
+func addCounts(to, more []lift.RuleCount) []lift.RuleCount {
+	to = slices.Clone(to)
+	for _, c := range more {
+		i := slices.IndexFunc(to, func(o lift.RuleCount) bool { return o.Rule == c.Rule })
+		if i < 0 {
+			to = append(to, c)
+			continue
+		}
+		to[i].Passed += c.Passed
+		to[i].Failed += c.Failed
+	}
+	return to
+}
