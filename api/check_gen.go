@@ -584,6 +584,20 @@ func (x *CreateGameSessionQueueInput) check(c *checker) {
 
 func (x *CreateGameSessionQueueOutput) check(c *checker) {}
 
+func (x *CreateKeyInput) check(c *checker) {
+	if x.Name != nil {
+		c.string("Name", *x.Name, &ruleKeyName)
+	}
+	if x.PolicyName != nil {
+		c.string("PolicyName", *x.PolicyName, &ruleKeyPolicyName)
+	}
+	if x.Policy != nil {
+		c.string("Policy", *x.Policy, &ruleKeyPolicyDocument)
+	}
+}
+
+func (x *CreateKeyOutput) check(c *checker) {}
+
 func (x *CreateLocationInput) check(c *checker) {
 	c.string("LocationName", x.LocationName, &ruleCustomInputLocationStringModel)
 	if x.Tags != nil {
@@ -1624,6 +1638,17 @@ func (x *ListGameServersInput) check(c *checker) {
 
 func (x *ListGameServersOutput) check(c *checker) {}
 
+func (x *ListKeysInput) check(c *checker) {
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *ListKeysOutput) check(c *checker) {}
+
 func (x *ListLocationsInput) check(c *checker) {
 	if x.Filters != nil {
 		c.size("Filters", len(x.Filters), 1, 2, "item")
@@ -1854,6 +1879,12 @@ func (x *ResumeGameServerGroupInput) check(c *checker) {
 }
 
 func (x *ResumeGameServerGroupOutput) check(c *checker) {}
+
+func (x *RevokeKeyInput) check(c *checker) {
+	c.string("AccessKeyId", x.AccessKeyId, &ruleAccessKeyId)
+}
+
+func (x *RevokeKeyOutput) check(c *checker) {}
 
 func (x *RoutingStrategy) check(c *checker) {
 	if x.Type != nil {
@@ -2591,6 +2622,7 @@ func (x *ValidateMatchmakingRuleSetInput) check(c *checker) {
 func (x *ValidateMatchmakingRuleSetOutput) check(c *checker) {}
 
 var ruleAcceptanceType = stringRule{enum: enumAcceptanceType}
+var ruleAccessKeyId = stringRule{min: 16, max: 128, pattern: &pattern{src: `^[A-Za-z0-9]+$`}}
 var ruleAliasIdOrArn = stringRule{pattern: &pattern{src: `^alias-\S+|^arn:.*:alias/alias-\S+`}}
 var ruleAmazonResourceName = stringRule{min: 1, max: 1011}
 var ruleArnStringModel = stringRule{min: 1, max: 512, pattern: &pattern{src: `[a-zA-Z0-9:/-]+`}}
@@ -2662,6 +2694,9 @@ var ruleInstanceRoleCredentialsProvider = stringRule{enum: enumInstanceRoleCrede
 var ruleIpAddress = stringRule{min: 1, max: 128, pattern: &pattern{src: `^[0-9A-Fa-f\:\.]+`}, secret: true}
 var ruleIpProtocol = stringRule{enum: enumIpProtocol}
 var ruleIpRange = stringRule{pattern: &pattern{src: `[^\s]+`}, secret: true}
+var ruleKeyName = stringRule{min: 1, max: 64, pattern: &pattern{src: `^[A-Za-z0-9_.@-]+$`}}
+var ruleKeyPolicyDocument = stringRule{min: 1, max: 65536}
+var ruleKeyPolicyName = stringRule{enum: enumKeyPolicyName}
 var ruleLargeGameSessionData = stringRule{min: 1, max: 262144}
 var ruleLaunchParametersStringModel = stringRule{min: 1, max: 1024, pattern: &pattern{src: `[A-Za-z0-9_:.+/\\\- =@;{},?'\[\]"]+`}}
 var ruleLaunchPathStringModel = stringRule{min: 1, max: 1024, pattern: &pattern{src: `[A-Za-z0-9_:.+/\\\- ]+`}}

@@ -37,6 +37,52 @@ func (x *AcceptMatchOutput) decode(r *reader) {
 	}
 }
 
+func (x *AccessKey) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "AccessKeyId":
+			if o.field(0, "AccessKeyId") {
+				x.AccessKeyId = new(r.string())
+			}
+		case "Name":
+			if o.field(1, "Name") {
+				x.Name = new(r.string())
+			}
+		case "Principal":
+			if o.field(2, "Principal") {
+				x.Principal = new(r.string())
+			}
+		case "PolicyName":
+			if o.field(3, "PolicyName") {
+				x.PolicyName = new(r.string())
+			}
+		case "Policy":
+			if o.field(4, "Policy") {
+				x.Policy = new(r.string())
+			}
+		case "Status":
+			if o.field(5, "Status") {
+				x.Status = new(r.string())
+			}
+		case "CreatedBy":
+			if o.field(6, "CreatedBy") {
+				x.CreatedBy = new(r.string())
+			}
+		case "CreationTime":
+			if o.field(7, "CreationTime") {
+				x.CreationTime = r.time()
+			}
+		case "RevocationTime":
+			if o.field(8, "RevocationTime") {
+				x.RevocationTime = r.time()
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
 func (x *Alias) decode(r *reader) {
 	o := r.object()
 	for o.next() {
@@ -1397,6 +1443,47 @@ func (x *CreateGameSessionQueueOutput) decode(r *reader) {
 			if o.field(0, "GameSessionQueue") {
 				x.GameSessionQueue = new(GameSessionQueue)
 				x.GameSessionQueue.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateKeyInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Name":
+			if o.field(0, "Name") {
+				x.Name = new(r.string())
+			}
+		case "PolicyName":
+			if o.field(1, "PolicyName") {
+				x.PolicyName = new(r.string())
+			}
+		case "Policy":
+			if o.field(2, "Policy") {
+				x.Policy = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *CreateKeyOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Key":
+			if o.field(0, "Key") {
+				x.Key = new(AccessKey)
+				x.Key.decode(r)
+			}
+		case "SecretAccessKey":
+			if o.field(1, "SecretAccessKey") {
+				x.SecretAccessKey = new(r.string())
 			}
 		default:
 			o.skip()
@@ -5725,6 +5812,42 @@ func (x *ListGameServersOutput) decode(r *reader) {
 	}
 }
 
+func (x *ListKeysInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Limit":
+			if o.field(0, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListKeysOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Keys":
+			if o.field(0, "Keys") {
+				x.Keys = readAccessKeyList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
 func (x *ListLocationsInput) decode(r *reader) {
 	o := r.object()
 	for o.next() {
@@ -6745,6 +6868,36 @@ func (x *ResumeGameServerGroupOutput) decode(r *reader) {
 			if o.field(0, "GameServerGroup") {
 				x.GameServerGroup = new(GameServerGroup)
 				x.GameServerGroup.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *RevokeKeyInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "AccessKeyId":
+			if o.field(0, "AccessKeyId") {
+				x.AccessKeyId = r.string()
+			}
+		default:
+			o.skip()
+		}
+	}
+	o.need(0, "AccessKeyId")
+}
+
+func (x *RevokeKeyOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Key":
+			if o.field(0, "Key") {
+				x.Key = new(AccessKey)
+				x.Key.decode(r)
 			}
 		default:
 			o.skip()
@@ -8509,6 +8662,15 @@ func (x *VpcPeeringConnectionStatus) decode(r *reader) {
 			o.skip()
 		}
 	}
+}
+
+func readAccessKeyList(r *reader) []AccessKey {
+	v := []AccessKey{}
+	for l := r.list(); l.next(); {
+		v = append(v, AccessKey{})
+		v[len(v)-1].decode(r)
+	}
+	return v
 }
 
 func readAliasList(r *reader) []Alias {

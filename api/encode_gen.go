@@ -24,6 +24,47 @@ func (x *AcceptMatchOutput) encode(e Encoder) {
 	e.End()
 }
 
+func (x *AccessKey) encode(e Encoder) {
+	e.Object()
+	if x.AccessKeyId != nil {
+		e.Key("AccessKeyId")
+		e.String(*x.AccessKeyId)
+	}
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.Principal != nil {
+		e.Key("Principal")
+		e.String(*x.Principal)
+	}
+	if x.PolicyName != nil {
+		e.Key("PolicyName")
+		e.String(*x.PolicyName)
+	}
+	if x.Policy != nil {
+		e.Key("Policy")
+		e.String(*x.Policy)
+	}
+	if x.Status != nil {
+		e.Key("Status")
+		e.String(*x.Status)
+	}
+	if x.CreatedBy != nil {
+		e.Key("CreatedBy")
+		e.String(*x.CreatedBy)
+	}
+	if !x.CreationTime.IsZero() {
+		e.Key("CreationTime")
+		e.Time(x.CreationTime)
+	}
+	if !x.RevocationTime.IsZero() {
+		e.Key("RevocationTime")
+		e.Time(x.RevocationTime)
+	}
+	e.End()
+}
+
 func (x *Alias) encode(e Encoder) {
 	e.Object()
 	if x.AliasId != nil {
@@ -1110,6 +1151,36 @@ func (x *CreateGameSessionQueueOutput) encode(e Encoder) {
 	if x.GameSessionQueue != nil {
 		e.Key("GameSessionQueue")
 		x.GameSessionQueue.encode(e)
+	}
+	e.End()
+}
+
+func (x *CreateKeyInput) encode(e Encoder) {
+	e.Object()
+	if x.Name != nil {
+		e.Key("Name")
+		e.String(*x.Name)
+	}
+	if x.PolicyName != nil {
+		e.Key("PolicyName")
+		e.String(*x.PolicyName)
+	}
+	if x.Policy != nil {
+		e.Key("Policy")
+		e.String(*x.Policy)
+	}
+	e.End()
+}
+
+func (x *CreateKeyOutput) encode(e Encoder) {
+	e.Object()
+	if x.Key != nil {
+		e.Key("Key")
+		x.Key.encode(e)
+	}
+	if x.SecretAccessKey != nil {
+		e.Key("SecretAccessKey")
+		e.String(*x.SecretAccessKey)
 	}
 	e.End()
 }
@@ -4348,6 +4419,32 @@ func (x *ListGameServersOutput) encode(e Encoder) {
 	e.End()
 }
 
+func (x *ListKeysInput) encode(e Encoder) {
+	e.Object()
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListKeysOutput) encode(e Encoder) {
+	e.Object()
+	if x.Keys != nil {
+		e.Key("Keys")
+		writeAccessKeyList(e, x.Keys)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
 func (x *ListLocationsInput) encode(e Encoder) {
 	e.Object()
 	if x.Filters != nil {
@@ -5124,6 +5221,24 @@ func (x *ResumeGameServerGroupOutput) encode(e Encoder) {
 	if x.GameServerGroup != nil {
 		e.Key("GameServerGroup")
 		x.GameServerGroup.encode(e)
+	}
+	e.End()
+}
+
+func (x *RevokeKeyInput) encode(e Encoder) {
+	e.Object()
+	{
+		e.Key("AccessKeyId")
+		e.String(x.AccessKeyId)
+	}
+	e.End()
+}
+
+func (x *RevokeKeyOutput) encode(e Encoder) {
+	e.Object()
+	if x.Key != nil {
+		e.Key("Key")
+		x.Key.encode(e)
 	}
 	e.End()
 }
@@ -6446,6 +6561,14 @@ func (x *VpcPeeringConnectionStatus) encode(e Encoder) {
 	if x.Message != nil {
 		e.Key("Message")
 		e.String(*x.Message)
+	}
+	e.End()
+}
+
+func writeAccessKeyList(e Encoder, v []AccessKey) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
 	}
 	e.End()
 }

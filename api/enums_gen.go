@@ -945,6 +945,18 @@ var enumIpProtocol = []string{
 	"UDP",
 }
 
+var enumKeyPolicyName = []string{
+	"admin",
+	"read-only",
+	"game-backend",
+	"build-upload",
+}
+
+var enumKeyStatus = []string{
+	"ACTIVE",
+	"REVOKED",
+}
+
 var enumLinuxCapability = []string{
 	"AUDIT_CONTROL",
 	"AUDIT_WRITE",
@@ -1218,6 +1230,10 @@ func EnumValues(enum string) []string {
 		return enumInstanceStatus
 	case "IpProtocol":
 		return enumIpProtocol
+	case "KeyPolicyName":
+		return enumKeyPolicyName
+	case "KeyStatus":
+		return enumKeyStatus
 	case "LinuxCapability":
 		return enumLinuxCapability
 	case "ListComputeInputStatus":

@@ -163,6 +163,17 @@ var Operations = [...]Operation{
 		},
 	},
 	{
+		Service:   "Chairlift",
+		Name:      "CreateKey",
+		HasOutput: true,
+		Errors:    []string{InternalServiceException, InvalidRequestException, UnauthorizedException},
+		NewInput:  func() Shape { return new(CreateKeyInput) },
+		NewOutput: func() Shape { return new(CreateKeyOutput) },
+		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
+			return answer(s.CreateKey(ctx, in.(*CreateKeyInput)))
+		},
+	},
+	{
 		Service:   "GameLift",
 		Name:      "CreateLocation",
 		HasOutput: true,
@@ -1301,6 +1312,18 @@ var Operations = [...]Operation{
 		},
 	},
 	{
+		Service:   "Chairlift",
+		Name:      "ListKeys",
+		HasOutput: true,
+		Items:     "Keys",
+		Errors:    []string{InternalServiceException, InvalidRequestException, UnauthorizedException},
+		NewInput:  func() Shape { return new(ListKeysInput) },
+		NewOutput: func() Shape { return new(ListKeysOutput) },
+		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
+			return answer(s.ListKeys(ctx, in.(*ListKeysInput)))
+		},
+	},
+	{
 		Service:   "GameLift",
 		Name:      "ListLocations",
 		HasOutput: true,
@@ -1438,6 +1461,17 @@ var Operations = [...]Operation{
 		Subjects: func(in Shape, each func(kind, name string)) {
 			x := in.(*ResumeGameServerGroupInput)
 			each("gameservergroup", x.GameServerGroupName)
+		},
+	},
+	{
+		Service:   "Chairlift",
+		Name:      "RevokeKey",
+		HasOutput: true,
+		Errors:    []string{InternalServiceException, InvalidRequestException, NotFoundException, UnauthorizedException},
+		NewInput:  func() Shape { return new(RevokeKeyInput) },
+		NewOutput: func() Shape { return new(RevokeKeyOutput) },
+		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
+			return answer(s.RevokeKey(ctx, in.(*RevokeKeyInput)))
 		},
 	},
 	{

@@ -130,12 +130,15 @@ type GameLift interface {
 
 // Chairlift is every operation of the Chairlift service.
 type Chairlift interface {
+	CreateKey(context.Context, *CreateKeyInput) (*CreateKeyOutput, error)
 	ExplainFleet(context.Context, *ExplainFleetInput) (*ExplainFleetOutput, error)
 	ExplainPlacement(context.Context, *ExplainPlacementInput) (*ExplainPlacementOutput, error)
 	ExplainProcess(context.Context, *ExplainProcessInput) (*ExplainProcessOutput, error)
 	ExplainSession(context.Context, *ExplainSessionInput) (*ExplainSessionOutput, error)
 	ExplainTicket(context.Context, *ExplainTicketInput) (*ExplainTicketOutput, error)
+	ListKeys(context.Context, *ListKeysInput) (*ListKeysOutput, error)
 	ReadLogs(context.Context, *ReadLogsInput) (*ReadLogsOutput, error)
+	RevokeKey(context.Context, *RevokeKeyInput) (*RevokeKeyOutput, error)
 }
 
 func (Unimplemented) AcceptMatch(context.Context, *AcceptMatchInput) (*AcceptMatchOutput, error) {
@@ -180,6 +183,10 @@ func (Unimplemented) CreateGameSession(context.Context, *CreateGameSessionInput)
 
 func (Unimplemented) CreateGameSessionQueue(context.Context, *CreateGameSessionQueueInput) (*CreateGameSessionQueueOutput, error) {
 	return nil, &UnsupportedError{"CreateGameSessionQueue"}
+}
+
+func (Unimplemented) CreateKey(context.Context, *CreateKeyInput) (*CreateKeyOutput, error) {
+	return nil, &UnsupportedError{"CreateKey"}
 }
 
 func (Unimplemented) CreateLocation(context.Context, *CreateLocationInput) (*CreateLocationOutput, error) {
@@ -494,6 +501,10 @@ func (Unimplemented) ListGameServers(context.Context, *ListGameServersInput) (*L
 	return nil, &UnsupportedError{"ListGameServers"}
 }
 
+func (Unimplemented) ListKeys(context.Context, *ListKeysInput) (*ListKeysOutput, error) {
+	return nil, &UnsupportedError{"ListKeys"}
+}
+
 func (Unimplemented) ListLocations(context.Context, *ListLocationsInput) (*ListLocationsOutput, error) {
 	return nil, &UnsupportedError{"ListLocations"}
 }
@@ -532,6 +543,10 @@ func (Unimplemented) ResolveAlias(context.Context, *ResolveAliasInput) (*Resolve
 
 func (Unimplemented) ResumeGameServerGroup(context.Context, *ResumeGameServerGroupInput) (*ResumeGameServerGroupOutput, error) {
 	return nil, &UnsupportedError{"ResumeGameServerGroup"}
+}
+
+func (Unimplemented) RevokeKey(context.Context, *RevokeKeyInput) (*RevokeKeyOutput, error) {
+	return nil, &UnsupportedError{"RevokeKey"}
 }
 
 func (Unimplemented) SearchGameSessions(context.Context, *SearchGameSessionsInput) (*SearchGameSessionsOutput, error) {
@@ -684,6 +699,10 @@ func (c Client) CreateGameSession(ctx context.Context, in *CreateGameSessionInpu
 
 func (c Client) CreateGameSessionQueue(ctx context.Context, in *CreateGameSessionQueueInput) (*CreateGameSessionQueueOutput, error) {
 	return invoke(ctx, c, "CreateGameSessionQueue", in, new(CreateGameSessionQueueOutput))
+}
+
+func (c Client) CreateKey(ctx context.Context, in *CreateKeyInput) (*CreateKeyOutput, error) {
+	return invoke(ctx, c, "CreateKey", in, new(CreateKeyOutput))
 }
 
 func (c Client) CreateLocation(ctx context.Context, in *CreateLocationInput) (*CreateLocationOutput, error) {
@@ -998,6 +1017,10 @@ func (c Client) ListGameServers(ctx context.Context, in *ListGameServersInput) (
 	return invoke(ctx, c, "ListGameServers", in, new(ListGameServersOutput))
 }
 
+func (c Client) ListKeys(ctx context.Context, in *ListKeysInput) (*ListKeysOutput, error) {
+	return invoke(ctx, c, "ListKeys", in, new(ListKeysOutput))
+}
+
 func (c Client) ListLocations(ctx context.Context, in *ListLocationsInput) (*ListLocationsOutput, error) {
 	return invoke(ctx, c, "ListLocations", in, new(ListLocationsOutput))
 }
@@ -1036,6 +1059,10 @@ func (c Client) ResolveAlias(ctx context.Context, in *ResolveAliasInput) (*Resol
 
 func (c Client) ResumeGameServerGroup(ctx context.Context, in *ResumeGameServerGroupInput) (*ResumeGameServerGroupOutput, error) {
 	return invoke(ctx, c, "ResumeGameServerGroup", in, new(ResumeGameServerGroupOutput))
+}
+
+func (c Client) RevokeKey(ctx context.Context, in *RevokeKeyInput) (*RevokeKeyOutput, error) {
+	return invoke(ctx, c, "RevokeKey", in, new(RevokeKeyOutput))
 }
 
 func (c Client) SearchGameSessions(ctx context.Context, in *SearchGameSessionsInput) (*SearchGameSessionsOutput, error) {

@@ -15,6 +15,19 @@ type AcceptMatchInput struct {
 type AcceptMatchOutput struct {
 }
 
+// AccessKey is a structure of the API.
+type AccessKey struct {
+	AccessKeyId    *string
+	Name           *string
+	Principal      *string
+	PolicyName     *string
+	Policy         *string
+	Status         *string
+	CreatedBy      *string
+	CreationTime   time.Time
+	RevocationTime time.Time
+}
+
 // Alias is a structure of the API.
 type Alias struct {
 	AliasId         *string
@@ -401,6 +414,19 @@ type CreateGameSessionQueueInput struct {
 // CreateGameSessionQueueOutput is what CreateGameSessionQueue answers.
 type CreateGameSessionQueueOutput struct {
 	GameSessionQueue *GameSessionQueue
+}
+
+// CreateKeyInput is what CreateKey asks.
+type CreateKeyInput struct {
+	Name       *string
+	PolicyName *string
+	Policy     *string
+}
+
+// CreateKeyOutput is what CreateKey answers.
+type CreateKeyOutput struct {
+	Key             *AccessKey
+	SecretAccessKey *string
 }
 
 // CreateLocationInput is what CreateLocation asks.
@@ -1734,6 +1760,18 @@ type ListGameServersOutput struct {
 	NextToken   *string
 }
 
+// ListKeysInput is what ListKeys asks.
+type ListKeysInput struct {
+	Limit     *int
+	NextToken *string
+}
+
+// ListKeysOutput is what ListKeys answers.
+type ListKeysOutput struct {
+	Keys      []AccessKey
+	NextToken *string
+}
+
 // ListLocationsInput is what ListLocations asks.
 type ListLocationsInput struct {
 	Filters   []string
@@ -2048,6 +2086,16 @@ type ResumeGameServerGroupInput struct {
 // ResumeGameServerGroupOutput is what ResumeGameServerGroup answers.
 type ResumeGameServerGroupOutput struct {
 	GameServerGroup *GameServerGroup
+}
+
+// RevokeKeyInput is what RevokeKey asks.
+type RevokeKeyInput struct {
+	AccessKeyId string // required
+}
+
+// RevokeKeyOutput is what RevokeKey answers.
+type RevokeKeyOutput struct {
+	Key *AccessKey
 }
 
 // RoutingStrategy is a structure of the API.

@@ -20,16 +20,17 @@ type Key struct {
 // ErrUnknownKey is what a [KeySource] answers for a key it does not have.
 var ErrUnknownKey = errors.New("auth: unknown access key")
 
-// A KeySource finds keys by their id. An unknown id is [ErrUnknownKey]; any other
-// error means that the source cannot tell now.
+// A KeySource finds keys by their id. An unknown id is [ErrUnknownKey], a key
+// that no longer holds an [*Error] that says so; any other error means that the
+// source cannot tell now.
 type KeySource interface {
-	Key(ctx context.Context, accessKeyID string) (Key, error)
+	Key(ctx context.Context, accessKeyID string, now time.Time) (Key, error)
 }
 
 // Keys is a [KeySource] of fixed keys by access key id.
 type Keys map[string]Key
 
-func (k Keys) Key(_ context.Context, id string) (Key, error) {
+func (k Keys) Key(_ context.Context, id string, _ time.Time) (Key, error) {
 	if key, ok := k[id]; ok {
 		return key, nil
 	}
@@ -39,9 +40,9 @@ func (k Keys) Key(_ context.Context, id string) (Key, error) {
 // Sources asks one source after the other.
 type Sources []KeySource
 
-func (s Sources) Key(ctx context.Context, id string) (Key, error) {
+func (s Sources) Key(ctx context.Context, id string, now time.Time) (Key, error) {
 	for _, source := range s {
-		key, err := source.Key(ctx, id)
+		key, err := source.Key(ctx, id, now)
 		if !errors.Is(err, ErrUnknownKey) {
 			return key, err
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -61,6 +62,9 @@ func ParsePolicy(text []byte) (Policy, error) {
 	if len(text) > maxPolicy {
 		return Policy{}, fmt.Errorf("a policy may have at most %d bytes, this one has %d", maxPolicy, len(text))
 	}
+	if err := unambiguous(text); err != nil {
+		return Policy{}, fmt.Errorf("reading the policy: %w", err)
+	}
 	var doc struct {
 		Version   string
 		ID        string `json:"Id"`
@@ -104,6 +108,47 @@ func strict(text []byte, v any) error {
 	return nil
 }
 
+// unambiguous refuses a document that names a member twice, of which readers
+// would take one or the other, and members that IAM knows and we do not.
+func unambiguous(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	var walk func() error
+	walk = func() error {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		if t != json.Delim('{') && t != json.Delim('[') {
+			return nil
+		}
+		seen := map[string]bool{}
+		for d.More() {
+			if t == json.Delim('{') {
+				name, err := d.Token()
+				if err != nil {
+					return err
+				}
+				folded := strings.ToLower(name.(string)) // the decoder allows only strings here
+				switch {
+				case seen[folded]:
+					return fmt.Errorf("%s is given twice", name)
+				case folded == "condition":
+					return errors.New("the element Condition is not supported here, and ignoring it would allow more than is meant; leave it out, or make a key of its own for each case")
+				case folded == "principal" || folded == "notprincipal":
+					return fmt.Errorf("%s has no meaning here: the policy belongs to the key it is made for; leave it out", name)
+				}
+				seen[folded] = true
+			}
+			if err := walk(); err != nil {
+				return err
+			}
+		}
+		_, err = d.Token() // the end
+		return err
+	}
+	return walk()
+}
+
 func (s *Statement) check() error {
 	switch {
 	case s.Effect != Allow && s.Effect != Deny:
@@ -113,7 +158,12 @@ func (s *Statement) check() error {
 	case (len(s.Resource) == 0) == (len(s.NotResource) == 0):
 		return errors.New("give either Resource or NotResource")
 	}
-	for _, a := range append(append(Patterns{}, s.Action...), s.NotAction...) {
+	for _, r := range slices.Concat(s.Resource, s.NotResource) {
+		if strings.Contains(r, "${") {
+			return fmt.Errorf("the resource %q has a policy variable, which is not supported here; write out what it stands for", r)
+		}
+	}
+	for _, a := range slices.Concat(s.Action, s.NotAction) {
 		if service, name, ok := strings.Cut(a, ":"); a != "*" && (!ok || service == "" || name == "") {
 			return fmt.Errorf("the action %q must have the form service:Operation, or be *", a)
 		}

@@ -223,7 +223,7 @@ func TestKeysThatDoNotHold(t *testing.T) {
 
 type failing struct{ err error }
 
-func (f failing) Key(context.Context, string) (Key, error) { return Key{}, f.err }
+func (f failing) Key(context.Context, string, time.Time) (Key, error) { return Key{}, f.err }
 
 // TestDayKeyCache: a replaced secret must take effect at once, and the cache is bounded.
 func TestDayKeyCache(t *testing.T) {

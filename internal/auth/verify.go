@@ -142,7 +142,10 @@ func (v *Verifier) key(ctx context.Context, s *Signature, now time.Time) (Key, e
 	if v.Keys == nil {
 		return Key{}, unknown()
 	}
-	key, err := v.Keys.Key(ctx, s.AccessKeyID)
+	key, err := v.Keys.Key(ctx, s.AccessKeyID, now)
+	if refused, ok := errors.AsType[*Error](err); ok {
+		return Key{}, refused
+	}
 	switch {
 	case errors.Is(err, ErrUnknownKey):
 		return Key{}, unknown()

@@ -27,6 +27,7 @@ type Commands struct {
 	Up        UpCmd        `cmd:"" help:"Upload a folder as a build, create a fleet on it, and follow it until it is ACTIVE or why not."`
 	Why       WhyCmd       `cmd:"" help:"Say why a fleet, process, placement, session or ticket is as it is."`
 	Logs      LogsCmd      `cmd:"" help:"Show what a fleet, instance, process or game session wrote."`
+	Key       KeyCmd       `cmd:"" help:"Make, list and revoke access keys."`
 	Wrap      WrapCmd      `cmd:"" help:"Host a game server that knows nothing of GameLift, as a server process."`
 	Flexmatch FlexmatchCmd `cmd:"" help:"The matchmaker at the desk: check, replay, simulate and explain rule sets."`
 }

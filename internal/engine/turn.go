@@ -58,6 +58,7 @@ var agenda = []due{
 	claiming(store.Creators, func(tx *Tx, c *lift.Creator) error {
 		return store.Creators.Delete(tx, store.CreatorKey(c.FleetID, c.CreatorID))
 	}),
+	claiming(store.Keys, func(tx *Tx, k *lift.AccessKey) error { return store.Keys.Delete(tx, k.ID) }),
 }
 
 // Turn does everything that is due and returns when to call it again. Several

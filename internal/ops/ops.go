@@ -37,7 +37,8 @@ type Options struct {
 	Engine      *engine.Engine
 	Files       blob.Store // builds, scripts, and what callers keep in buckets of their own
 	Credentials Minter
-	Logs        Logs // what instances wrote; nil: nothing is kept
+	Keys        Keyring // nil: no access keys can be made
+	Logs        Logs    // what instances wrote; nil: nothing is kept
 	// LogURL makes a link to a stored log that works for LogLinkLifetime without
 	// a signature of its reader's; nil makes none.
 	LogURL func(c auth.Caller, log string) string
@@ -52,6 +53,13 @@ type Options struct {
 // Minter makes temporary credentials; *auth.Temporary is one.
 type Minter interface {
 	Mint(auth.Grant) auth.Credentials
+}
+
+// Keyring keeps the secrets of access keys; *auth.Keyring is one.
+type Keyring interface {
+	Seal(id, secret string) []byte
+	Unseal(id string, sealed []byte) (string, error)
+	Forget(id string)
 }
 
 // Service implements api.Service. It is safe for use by many goroutines.

@@ -51,7 +51,7 @@ func newWorld(t testing.TB, rules ...Rules) *world {
 	w := &world{t: t, files: files, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), seq: map[lift.InstanceID]uint64{}}
 	w.ctx = w.in("us-west-2")
 	e := engine.New(engine.Options{Store: db, Sender: w, Now: w.clock, IDs: rand.NewChaCha8([32]byte{}), Sinks: func(string) []string { return w.sinks }})
-	o := Options{Engine: e, Files: files, Credentials: auth.NewTemporary([]byte("master"))}
+	o := Options{Engine: e, Files: files, Credentials: auth.NewTemporary([]byte("master")), Keys: auth.NewKeyring(db, []byte("master"))}
 	if rules != nil {
 		o.Rules = rules[0]
 	}

@@ -163,14 +163,15 @@ func (s *Server) open(ctx context.Context) (err error) {
 	out.hub = s.hub
 
 	temporary := auth.NewTemporary(master)
+	keys := auth.NewKeyring(s.store, master)
 	s.ops, err = ops.New(ctx, ops.Options{
-		Engine: s.engine, Files: s.files, Credentials: temporary, Logs: s.logs, Region: o.Region, Account: o.Account, Log: o.Log,
+		Engine: s.engine, Files: s.files, Credentials: temporary, Keys: keys, Logs: s.logs, Region: o.Region, Account: o.Account, Log: o.Log,
 		LogURL: s.logURL(temporary),
 	})
 	if err != nil {
 		return err
 	}
-	verifier := &auth.Verifier{Keys: auth.Keys{root.AccessKeyID: root}, Temporary: temporary}
+	verifier := &auth.Verifier{Keys: auth.Sources{auth.Keys{root.AccessKeyID: root}, keys}, Temporary: temporary}
 	s.front = &wire.Front{
 		API:   wire.NewHandler(wire.Options{Service: s.ops, Verifier: verifier, Log: o.Log}),
 		S3:    s3door.New(s3door.Options{Verifier: verifier, Files: withLogs{s.files, s.logs}, Uploads: s.ops, Log: o.Log}),

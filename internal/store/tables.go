@@ -312,6 +312,16 @@ var (
 		id: func(c *Conversation) string { return string(c.InstanceID) },
 	}
 
+	// Keys are found by account, the oldest first.
+	Keys = &Table[lift.AccessKey]{
+		Kind: Kind{Name: "key", Indexes: []string{"account"}}, noun: "access key",
+		id: func(k *lift.AccessKey) string { return k.ID },
+		keys: func(k *lift.AccessKey) map[string]string {
+			return map[string]string{"account": k.Account + "/" + stamp(k.CreatedAt)}
+		},
+		due: func(k *lift.AccessKey) time.Time { return k.KeepUntil },
+	}
+
 	Secrets = &Table[Secret]{
 		Kind: Kind{Name: "secret"}, noun: "secret",
 		id: func(s *Secret) string { return s.Name },
@@ -323,7 +333,7 @@ func Kinds() []Kind {
 	return []Kind{
 		Builds.Kind, Scripts.Kind, Aliases.Kind, Fleets.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
 		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind,
-		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Secrets.Kind,
+		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Keys.Kind, Secrets.Kind,
 	}
 }
 

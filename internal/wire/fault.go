@@ -36,6 +36,9 @@ func clientFault(code, message string) fault {
 // has not come as far as an operation.
 func faultOf(op *api.Operation, err error, requestID string) fault {
 	if e, ok := errors.AsType[*auth.Error](err); ok {
+		if e.Reason == auth.Denied && op != nil && op.Declares(api.UnauthorizedException) {
+			return clientFault(api.UnauthorizedException, e.Msg) // behaviour 7
+		}
 		return clientFault(e.Code(), e.Msg)
 	}
 	if e, ok := errors.AsType[*api.DecodeError](err); ok {

@@ -299,21 +299,27 @@ func TestPolicies(t *testing.T) {
 	h := newHarness(t)
 	for _, test := range []struct {
 		target, body string
-		allowed      bool
+		missing      string // action and resource; empty: allowed
 	}{
-		{"GameLift.DeleteAlias", `{"AliasId":"alias-mine"}`, true},
-		{"GameLift.DeleteAlias", `{"AliasId":"arn:aws:gamelift:us-west-2::alias/alias-mine"}`, true},
-		{"GameLift.DeleteAlias", `{"AliasId":"alias-yours"}`, false},
-		{"GameLift.DeleteFleet", `{"FleetId":"fleet-1"}`, false},
-		{"GameLift.ListFleets", `{}`, false}, // on no single resource: needs *
-		{"GameLift.DeleteAlias", `{}`, false},
-		{"GameLift.CreateGameSession", `{"AliasId":"alias-mine","MaximumPlayerSessionCount":1}`, true},
-		{"GameLift.CreateGameSession", `{"FleetId":"fleet-1","AliasId":"alias-mine","MaximumPlayerSessionCount":1}`, false},
+		{"GameLift.DeleteAlias", `{"AliasId":"alias-mine"}`, ""},
+		{"GameLift.DeleteAlias", `{"AliasId":"arn:aws:gamelift:us-west-2::alias/alias-mine"}`, ""},
+		{"GameLift.DeleteAlias", `{"AliasId":"alias-yours"}`, "gamelift:DeleteAlias on arn:aws:gamelift:us-west-2::alias/alias-yours:"},
+		{"GameLift.DeleteFleet", `{"FleetId":"fleet-1"}`, "gamelift:DeleteFleet on arn:aws:gamelift:us-west-2::fleet/fleet-1:"},
+		{"GameLift.ListFleets", `{}`, "gamelift:ListFleets on *:"}, // on no single resource: needs *
+		{"GameLift.DeleteAlias", `{}`, "gamelift:DeleteAlias on "},
+		{"GameLift.AcceptMatch", `{"TicketId":"t","PlayerIds":["p"],"AcceptanceType":"ACCEPT"}`, "gamelift:AcceptMatch on *:"},
+		{"GameLift.CreateGameSession", `{"AliasId":"alias-mine","MaximumPlayerSessionCount":1}`, ""},
+		{"GameLift.CreateGameSession", `{"FleetId":"fleet-1","AliasId":"alias-mine","MaximumPlayerSessionCount":1}`, "gamelift:CreateGameSession on arn:aws:gamelift:us-west-2::fleet/fleet-1:"},
 	} {
 		r := h.jsonRequest(test.target, test.body)
 		auth.Sign(r, []byte(test.body), auth.Credentials{AccessKeyID: "AKIDNARROW", SecretAccessKey: testCredentials.SecretAccessKey}, "us-west-2", "gamelift", h.now)
 		w := h.do(r)
-		if denied := strings.Contains(w.Body.String(), "AccessDeniedException"); denied == test.allowed {
+		code := "UnauthorizedException" // of the operations that declare it (behaviour 7)
+		if test.target == "GameLift.AcceptMatch" {
+			code = accessDenied
+		}
+		denied := strings.Contains(w.Body.String(), `"__type":"`+code+`"`)
+		if denied != (test.missing != "") || !strings.Contains(w.Body.String(), test.missing) {
 			t.Errorf("%s %s: %d %s", test.target, test.body, w.Code, w.Body)
 		}
 	}
