@@ -77,16 +77,21 @@ func (s *Service) DescribeFleetCapacity(ctx context.Context, in *api.DescribeFle
 		}
 		out := &api.DescribeFleetCapacityOutput{FleetCapacity: make([]api.FleetCapacity, len(fs)), NextToken: next}
 		for i, f := range fs {
-			counts, err := countInstances(tx, f)
+			capacity, err := capacityShape(tx, f)
 			if err != nil {
 				return nil, err
 			}
-			out.FleetCapacity[i] = api.FleetCapacity{
-				FleetId: opt(f.ID), FleetArn: opt(f.ARN()), InstanceType: opt(f.InstanceType), Location: opt(f.Region), InstanceCounts: counts,
-			}
+			out.FleetCapacity[i] = *capacity
 		}
 		return out, nil
 	})
+}
+
+func capacityShape(tx store.Tx, f *lift.Fleet) (*api.FleetCapacity, error) {
+	counts, err := countInstances(tx, f)
+	return &api.FleetCapacity{
+		FleetId: opt(f.ID), FleetArn: opt(f.ARN()), InstanceType: opt(f.InstanceType), Location: opt(f.Region), InstanceCounts: counts,
+	}, err
 }
 
 func countInstances(tx store.Tx, f *lift.Fleet) (*api.EC2InstanceCounts, error) {

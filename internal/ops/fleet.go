@@ -60,7 +60,7 @@ func (s *Service) CreateFleet(ctx context.Context, in *api.CreateFleetInput) (*a
 		}
 		return &api.CreateFleetOutput{
 			FleetAttributes: s.fleetShape(f),
-			LocationStates:  []api.LocationState{{Location: opt(f.Region), Status: opt(f.Status)}},
+			LocationStates:  []api.LocationState{*homeState(f)},
 		}, tx.Log(f, lift.Notice{Code: lift.FleetCreated, Message: fmt.Sprintf("fleet %s of build %s", f.ID, b.ID)})
 	})
 }

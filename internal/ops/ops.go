@@ -172,6 +172,10 @@ func (c caller) alias(tx store.Tx, given string) (*lift.Alias, error) {
 	return find(c, tx, store.Aliases, c.name(given, "alias"), given, func(a *lift.Alias) bool { return a.Region == c.Region })
 }
 
+func (c caller) location(tx store.Tx, given string) (*lift.Location, error) {
+	return find(c, tx, store.Locations, store.InRegion(c.Region, c.name(given, "location")), given, func(*lift.Location) bool { return true })
+}
+
 // fleet finds a fleet that is not gone. One that is being deleted is found.
 func (c caller) fleet(tx store.Tx, given string) (*lift.Fleet, error) {
 	return find(c, tx, store.Fleets, c.name(given, "fleet"), given, func(f *lift.Fleet) bool {

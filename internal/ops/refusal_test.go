@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/chairlift-games/chairlift/api"
 	"github.com/chairlift-games/chairlift/internal/lift"
 )
@@ -112,11 +114,7 @@ func TestRefusals(t *testing.T) {
 		many[i] = noFleet
 	}
 
-	for i, c := range []struct {
-		in    api.Shape
-		kind  lift.Kind
-		words string
-	}{
+	refusals(t, s.world, []refusal{
 		// builds
 		{&api.CreateBuildInput{Tags: tags}, lift.TaggingFailed, "twice"},
 		{&api.RequestUploadCredentialsInput{BuildId: s.build}, lift.InvalidRequest, "READY"},
@@ -354,14 +352,32 @@ func TestRefusals(t *testing.T) {
 		{&api.ExplainPlacementInput{PlacementId: "none"}, lift.NotFound, "none"},
 		{&api.ExplainSessionInput{GameSessionId: "none"}, lift.NotFound, "none"},
 		{&api.ReadLogsInput{ResourceId: s.fleet}, lift.InvalidRequest, "no logs"},
-	} {
+	})
+}
+
+// refusal is a request with the error that answers it.
+type refusal struct {
+	in    api.Shape
+	kind  lift.Kind
+	words string
+}
+
+// refusals sends each request, which must be answered with its error, declared
+// by the operation, and change nothing.
+func refusals(t *testing.T, w *world, cases []refusal) {
+	t.Helper()
+	before := w.rows()
+	for i, c := range cases {
 		name := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", c.in), "*api."), "Input")
 		t.Run(fmt.Sprintf("%d %s", i, name), func(t *testing.T) {
 			op := api.Find(name)
-			_, err := op.Call(s.ctx, s, c.in)
+			_, err := op.Call(w.ctx, w, c.in)
 			refused(t, err, c.kind, c.words)
 			if !op.Declares(string(c.kind) + "Exception") {
 				t.Errorf("%s does not declare %sException", name, c.kind)
+			}
+			if d := cmp.Diff(before, w.rows()); d != "" {
+				t.Errorf("something changed:\n%s", d)
 			}
 		})
 	}

@@ -73,7 +73,7 @@ func TestScripts(t *testing.T) {
 	if !w.stored(own) {
 		t.Error("an update removed a caller's file")
 	}
-	sc = must(w.UpdateScript(w.ctx, &api.UpdateScriptInput{ScriptId: id, StorageLocation: own}))(t).Script
+	must(w.UpdateScript(w.ctx, &api.UpdateScriptInput{ScriptId: id, StorageLocation: own}))(t)
 	must(w.DeleteScript(w.ctx, &api.DeleteScriptInput{ScriptId: id}))(t)
 	if !w.stored(own) {
 		t.Error("the end of a script removed a caller's file")

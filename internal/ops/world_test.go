@@ -291,6 +291,28 @@ func (w *world) fleetStatus(id string) string {
 	return *fs[0].Status
 }
 
+// rows returns everything that is stored.
+func (w *world) rows() map[string]string {
+	w.t.Helper()
+	all := map[string]string{}
+	err := w.engine.View(w.ctx, func(tx store.Tx) error {
+		for _, k := range store.Kinds() {
+			rs, err := tx.Scan(k.Name, "", "", store.Cursor{}, 10_000)
+			if err != nil {
+				return err
+			}
+			for _, r := range rs {
+				all[k.Name+" "+r.ID] = string(r.Body)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return all
+}
+
 // edit changes a fleet behind everybody's back.
 func (w *world) edit(id string, change func(*lift.Fleet)) {
 	w.t.Helper()

@@ -82,6 +82,11 @@ var (
 		keys: func(a *lift.Alias) map[string]string { return map[string]string{"region": a.Region + "/"} },
 	}
 
+	Locations = &Table[lift.Location]{
+		Kind: Kind{Name: "location"}, noun: "location",
+		id: func(l *lift.Location) string { return InRegion(l.Region, l.Name) },
+	}
+
 	// Fleets are found by region and, while they may still need its files, by
 	// build.
 	Fleets = &Table[lift.Fleet]{
@@ -331,7 +336,7 @@ var (
 // Kinds lists every kind, for those who open a store.
 func Kinds() []Kind {
 	return []Kind{
-		Builds.Kind, Scripts.Kind, Aliases.Kind, Fleets.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
+		Builds.Kind, Scripts.Kind, Aliases.Kind, Locations.Kind, Fleets.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
 		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind,
 		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Keys.Kind, Secrets.Kind,
 	}
