@@ -29,7 +29,21 @@ type driver struct {
 	pool  *match.Pool
 	held  map[match.TicketID]bool // what is in the pool
 	swept time.Time
+
+	stage stage
+	found []match.Match // not offered yet
+	stale bool          // some of those offered did not hold any more
+	next  time.Time     // when the pool wants to be searched again
 }
+
+// stage is what a driver does next. Between two stages the world may change.
+type stage int
+
+const (
+	gather stage = iota // take in what arrived
+	search              // find matches
+	offer               // commit them
+)
 
 func newDriver(e *engine.Engine, log *slog.Logger, key string) *driver {
 	return &driver{engine: e, log: log, key: key}
@@ -40,58 +54,77 @@ func recipe(c *lift.MatchmakingConfiguration, r *lift.RuleSet) string {
 	return fmt.Sprint(r.Name, r.CreatedAt.UnixMicro(), c.Mode, c.AdditionalPlayers)
 }
 
-// step takes in what arrived, searches, commits what was found, and returns
-// when it wants to be called again.
-func (d *driver) step(ctx context.Context) (next time.Time, err error) {
-	defer func() {
-		if err != nil {
-			d.pool = nil // what it holds may not be what was committed
-		}
-	}()
+// run takes in what arrived, searches, commits what was found, and returns when
+// it wants to be called again.
+func (d *driver) run(ctx context.Context) (next time.Time, err error) {
+	for more := true; more && err == nil; {
+		more, next, err = d.step(ctx)
+	}
+	return next, err
+}
+
+// step is the next part of run. It reports whether there is more to do at once,
+// and when there is if not.
+func (d *driver) step(ctx context.Context) (more bool, next time.Time, err error) {
 	now := d.engine.Now()
 	next = now.Add(sweepEvery)
+	switch d.stage {
+	case gather:
+		if more, err = d.gather(ctx, now); more {
+			d.stage = search
+		}
+	case search:
+		u := d.pool.Pass(now)
+		d.tellEvaluations()
+		d.found, d.next, d.stale, d.stage, more = u.Matches, u.Next, false, offer, true
+	case offer:
+		switch {
+		case len(d.found) > 0:
+			more, err = true, d.commit(ctx, now)
+		case d.stale:
+			d.stage, more = search, true
+		default:
+			d.stage = gather
+			if !d.next.IsZero() && d.next.Before(next) {
+				next = d.next
+			}
+		}
+	}
+	if err != nil { // what the pool holds may not be what was committed
+		d.pool, d.found, d.stage = nil, nil, gather
+	}
+	return more, next, err
+}
+
+// gather makes the pool hold what searches. It reports false if there is no
+// configuration any more.
+func (d *driver) gather(ctx context.Context, now time.Time) (ok bool, err error) {
 	var c *lift.MatchmakingConfiguration
 	var r *lift.RuleSet
 	if err := d.engine.View(ctx, func(tx store.Tx) (err error) {
 		c, r, err = load(tx, d.key)
 		return err
 	}); err != nil {
-		return next, err
+		return false, err
 	}
 	if c == nil {
 		d.pool = nil
-		return next, d.failAll(ctx)
+		return false, d.failAll(ctx)
 	}
 	if made := recipe(c, r); d.pool == nil || made != d.made {
 		set, findings := rules.Parse(r.Body)
 		if set == nil {
-			return next, fmt.Errorf("rule set %s: %w", r.Name, findings)
+			return false, fmt.Errorf("rule set %s: %w", r.Name, findings)
 		}
 		d.made, d.set, d.pool, d.held, d.swept = made, set, newPool(c, set), map[match.TicketID]bool{}, time.Time{}
 	}
 	if now.Sub(d.swept) >= sweepEvery {
 		if err := d.sweep(ctx, now); err != nil {
-			return next, err
+			return false, err
 		}
 		d.swept = now
 	}
-	if err := d.arrivals(ctx); err != nil {
-		return next, err
-	}
-	for {
-		u := d.pool.Pass(now)
-		d.tellEvaluations()
-		again, err := d.commit(ctx, u.Matches)
-		if err != nil {
-			return next, err
-		}
-		if !again {
-			if !u.Next.IsZero() && u.Next.Before(next) {
-				next = u.Next
-			}
-			return next, nil
-		}
-	}
+	return true, d.arrivals(ctx)
 }
 
 // newPool makes an empty pool. It forms matches and nothing else: timeouts and
@@ -246,58 +279,55 @@ func (d *driver) failAll(ctx context.Context) error {
 	})
 }
 
-// commit saves matches. Tickets of a match that does not hold any more go back
-// into the pool if they still search; then it reports true, for they may be
+// commit saves some of the matches that were found. Tickets of one that does
+// not hold any more go back into the pool if they still search, for they may be
 // matched with others.
-func (d *driver) commit(ctx context.Context, found []match.Match) (again bool, err error) {
-	for len(found) > 0 {
-		batch := found[:min(matchBatch, len(found))]
-		found = found[len(batch):]
-		var back []*lift.Ticket
-		stale := false
-		err := d.engine.Update(ctx, func(tx *engine.Tx) error {
-			back, stale = nil, false
-			c, _, err := load(tx, d.key)
+func (d *driver) commit(ctx context.Context, now time.Time) error {
+	batch := d.found[:min(matchBatch, len(d.found))]
+	var back []*lift.Ticket
+	stale := false
+	err := d.engine.Update(ctx, func(tx *engine.Tx) error {
+		back, stale = nil, false
+		c, _, err := load(tx, d.key)
+		if err != nil {
+			return err
+		}
+		for _, f := range batch {
+			ts, err := d.tickets(tx, f)
 			if err != nil {
 				return err
 			}
-			for _, f := range batch {
-				ts, err := d.tickets(tx, f)
+			ok := c != nil && len(ts) == len(f.Tickets)
+			if ok {
+				m, err := matchOf(c, d.set, f, ts, lift.MatchID(tx.NewID()))
 				if err != nil {
 					return err
 				}
-				ok := c != nil && len(ts) == len(f.Tickets)
-				if ok {
-					m, err := matchOf(c, d.set, f, ts, lift.MatchID(tx.NewID()))
-					if err != nil {
-						return err
-					}
-					if ok, err = tx.Propose(c, m); err != nil {
-						return err
-					}
-				}
-				if !ok {
-					stale = true
-					back = append(back, ts...)
+				if ok, err = tx.Propose(c, m); err != nil {
+					return err
 				}
 			}
-			return nil
-		})
-		if err != nil {
-			return false, err
-		}
-		for _, f := range batch {
-			d.forget(f.Tickets...)
-		}
-		now := d.engine.Now()
-		for _, t := range back {
-			if t.Status == lift.TicketSearching && !t.Arriving && now.Before(t.Deadline) {
-				d.add(now, t)
+			if !ok {
+				stale = true
+				back = append(back, ts...)
 			}
 		}
-		again = again || stale
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return again, nil
+	d.found = d.found[len(batch):]
+	for _, f := range batch {
+		d.forget(f.Tickets...)
+	}
+	for _, t := range back {
+		if t.Status == lift.TicketSearching && !t.Arriving && now.Before(t.Deadline) {
+			d.add(now, t)
+		}
+	}
+	d.stale = d.stale || stale
+	return nil
 }
 
 // tickets loads the tickets of a match that are still there.

@@ -37,6 +37,9 @@ const (
 type Matcher struct {
 	engine *engine.Engine
 	log    *slog.Logger
+
+	pools  map[string]*stepped // by configuration; for Step
+	lookAt time.Time           // likewise
 }
 
 // New makes a Matcher. It starts nothing; see Run.
@@ -86,7 +89,7 @@ func (m *Matcher) Round(ctx context.Context) error {
 	keys, err := m.configurations(ctx, "live")
 	for _, key := range keys {
 		if err == nil {
-			_, err = newDriver(m.engine, m.log, key).step(ctx)
+			_, err = newDriver(m.engine, m.log, key).run(ctx)
 		}
 	}
 	return err
@@ -123,7 +126,7 @@ func (m *Matcher) drive(ctx context.Context, key string, wake <-chan struct{}) {
 		case <-timer.C:
 		case <-wake:
 		}
-		next, err := d.step(ctx)
+		next, err := d.run(ctx)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
 			return

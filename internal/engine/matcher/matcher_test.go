@@ -201,7 +201,7 @@ func TestStaleTickets(t *testing.T) {
 	d := newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m")
 	step := func() {
 		t.Helper()
-		if _, err := d.step(ctx); err != nil {
+		if _, err := d.run(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -314,7 +314,7 @@ func BenchmarkTickets(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		if _, err := d.step(b.Context()); err != nil {
+		if _, err := d.run(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}
