@@ -29,6 +29,9 @@ sim: ## play worlds by their seeds, SEEDS of them: make sim SEEDS=100000
 	@mkdir -p bin
 	$(GO) test ./internal/sim -run Sim -count 1 -timeout 24h -v -artifacts -outputdir bin -seeds $(SEEDS)
 
+sim-mutants: ## break the code in one place at a time and see who notices: make sim-mutants ARGS='-filter engine/handle -limit 1h'
+	nice $(GO) run ./internal/sim/mutants $(ARGS)
+
 gen: ## write generated code anew
 	$(GO) generate ./...
 
@@ -39,4 +42,4 @@ gen-check: ## fail if generated code is not what the generator writes
 bench: ## run the benchmarks that docs/performance.md records
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-.PHONY: help build demo test sim gen gen-check bench
+.PHONY: help build demo test sim sim-mutants gen gen-check bench

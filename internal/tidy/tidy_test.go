@@ -51,6 +51,7 @@ var rooms = map[string]string{
 	"internal/server":           "api internal/",
 	"internal/cli":              "api internal/wire internal/auth internal/match internal/match/ internal/wrap",
 	"internal/sim":              "api internal/",
+	"internal/sim/mutants":      "",
 	"internal/demo":             "api internal/server internal/wire internal/auth internal/cli examples/",
 	"internal/wrap":             "serversdk",
 	"internal/apigen":           "",
