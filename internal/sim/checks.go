@@ -187,6 +187,18 @@ func (w *world) together(t *touched) {
 			w.checkPlacement(p)
 		}
 	}
+	for _, id := range t.tickets {
+		if tk := f.tickets[id]; tk != nil {
+			w.checkTicket(tk)
+		}
+	}
+	for _, id := range t.matches {
+		if m := f.matches[id]; m != nil {
+			w.checkMatch(m)
+		} else {
+			w.checkMade(id)
+		}
+	}
 	for _, id := range t.instances {
 		if i := f.instances[id]; i != nil {
 			w.checkInstance(i, slices.Contains(t.opened, id))
@@ -387,6 +399,10 @@ func (w *world) acknowledged(kind, id string) {
 		ok = f.players[lift.PlayerSessionID(id)] != nil
 	case "placement":
 		ok = f.placements[id] != nil
+	case "configuration":
+		ok = f.configurations[id] != nil
+	case "ticket":
+		ok = f.tickets[id] != nil
 	case "queue":
 		ok = f.queues[id] != nil
 	}

@@ -70,6 +70,10 @@ func (c *client) act() {
 		c.createFleet(token)
 		return
 	}
+	if w.plan.players > 0 && w.chance(40) {
+		c.matchmake(token)
+		return
+	}
 	f := fleets[w.rng.IntN(len(fleets))]
 	switch n := w.rng.IntN(100); {
 	case n < 6:

@@ -23,9 +23,17 @@ type facts struct {
 	queues        map[string]*lift.Queue
 	queueNames    []string // as they were made
 
+	rules          map[string]*lift.RuleSet
+	configurations map[string]*lift.MatchmakingConfiguration
+	tickets        map[string]*lift.Ticket
+	seekers        map[string]*lift.Seeker
+	matches        map[string]*lift.Match
+
 	everSent map[lift.EffectID]bool                               // effects that were committed once
 	seated   map[lift.GameSessionID]map[lift.PlayerSessionID]bool // who hold a slot
 	most     map[lift.GameSessionID]int                           // slots a game session ever had
+
+	waitsSince map[lift.TicketID]time.Time // when a ticket began to search, in the world's time
 }
 
 func newFacts() facts {
@@ -33,6 +41,8 @@ func newFacts() facts {
 		fleets: map[lift.FleetID]*lift.Fleet{}, instances: map[lift.InstanceID]*lift.Instance{}, processes: map[lift.ProcessID]*lift.Process{},
 		sessions: map[lift.GameSessionID]*lift.GameSession{}, players: map[lift.PlayerSessionID]*lift.PlayerSession{},
 		placements: map[string]*lift.Placement{}, conversations: map[lift.InstanceID]*store.Conversation{}, effects: map[lift.EffectID]*store.Outbox{}, queues: map[string]*lift.Queue{},
+		rules: map[string]*lift.RuleSet{}, configurations: map[string]*lift.MatchmakingConfiguration{}, tickets: map[string]*lift.Ticket{},
+		seekers: map[string]*lift.Seeker{}, matches: map[string]*lift.Match{}, waitsSince: map[lift.TicketID]time.Time{},
 		everSent: map[lift.EffectID]bool{}, seated: map[lift.GameSessionID]map[lift.PlayerSessionID]bool{}, most: map[lift.GameSessionID]int{},
 	}
 }
@@ -102,6 +112,9 @@ func (w *world) written(tx store.Tx, k rowKey, t *touched) (err error) {
 		if now != nil && now.SessionID != "" {
 			t.sessions.add(now.SessionID)
 		}
+		if now != nil && now.Match != "" {
+			t.matches.add(now.Match)
+		}
 	case store.Conversations.Kind.Name:
 		_, _, err = take(tx, store.Conversations, k.id, f.conversations, w.conversationMoved)
 	case store.Effects.Kind.Name:
@@ -116,6 +129,30 @@ func (w *world) written(tx store.Tx, k rowKey, t *touched) (err error) {
 				f.queueNames = append(f.queueNames, now.Name)
 			}
 		})
+	case store.RuleSets.Kind.Name:
+		_, _, err = take(tx, store.RuleSets, k.id, f.rules, nil)
+	case store.Configurations.Kind.Name:
+		_, _, err = take(tx, store.Configurations, k.id, f.configurations, nil)
+	case store.Tickets.Kind.Name:
+		var old, now *lift.Ticket
+		old, now, err = take(tx, store.Tickets, k.id, f.tickets, w.ticketMoved)
+		t.tickets.add(k.id)
+		for _, s := range []*lift.Ticket{old, now} {
+			if s != nil && s.Match != "" {
+				t.matches.add(region + "/" + string(s.Match))
+			}
+		}
+	case store.Seekers.Kind.Name:
+		var old, now *lift.Seeker
+		old, now, err = take(tx, store.Seekers, k.id, f.seekers, nil)
+		for _, s := range []*lift.Seeker{old, now} {
+			if s != nil {
+				t.tickets.add(region + "/" + string(s.TicketID))
+			}
+		}
+	case store.Matches.Kind.Name:
+		_, _, err = take(tx, store.Matches, k.id, f.matches, w.matchMoved)
+		t.matches.add(k.id)
 	}
 	return err
 }
@@ -127,6 +164,7 @@ type touched struct {
 	processes         list[lift.ProcessID]
 	sessions          list[lift.GameSessionID]
 	placements        list[string]
+	tickets, matches  list[string]
 }
 
 type list[T comparable] []T
@@ -149,7 +187,7 @@ func take[K ~string, T any](tx store.Tx, table *store.Table[T], id string, rows 
 	default:
 		delete(rows, K(id))
 	}
-	if old != nil || now != nil {
+	if (old != nil || now != nil) && moved != nil {
 		moved(old, now)
 	}
 	return old, now, nil

@@ -2,4 +2,4 @@
 
 package sim
 
-const defaultSeeds = 400 // what takes some 5 s on two cores
+const defaultSeeds = 200 // what takes some 4 s on two cores

@@ -16,6 +16,7 @@ type plan struct {
 	cap       int           // of sessions activating at once on one instance; 0: none
 	patience  int           // seconds for a session to be activated
 	pause     time.Duration // of a client between two requests
+	players   int           // who look for matches; 0: nobody does
 	faults    faults
 }
 
@@ -33,6 +34,7 @@ type faults struct {
 	servers    bool // game servers misbehave
 	players    bool // players do not come, or come twice
 	storeFails bool // a transaction is refused
+	storeStops bool // a transaction fails at each of its steps
 	storeAgain bool // a transaction runs twice, as after a conflict
 	storeDoubt bool // a transaction is committed and reported as failed
 	sleep      bool // the machine sleeps
@@ -42,7 +44,7 @@ type faults struct {
 func (f *faults) all() []*bool {
 	return []*bool{
 		&f.cut, &f.partition, &f.slow, &f.crash, &f.death, &f.refuse, &f.hostLate, &f.prepare,
-		&f.servers, &f.players, &f.storeFails, &f.storeAgain, &f.storeDoubt, &f.sleep, &f.skew,
+		&f.servers, &f.players, &f.storeFails, &f.storeStops, &f.storeAgain, &f.storeDoubt, &f.sleep, &f.skew,
 	}
 }
 
@@ -62,6 +64,9 @@ func choose(rng *rand.Rand) plan {
 		cap:       rng.IntN(3),
 		patience:  10 + rng.IntN(60),
 		pause:     time.Duration(1+rng.IntN(8)) * time.Second,
+	}
+	if rng.IntN(3) > 0 {
+		p.players = 4 + rng.IntN(3*size)
 	}
 	often := rng.IntN(100) // how likely each fault is in this world
 	for _, f := range p.faults.all() {

@@ -3,10 +3,12 @@ package sim
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/engine"
+	"github.com/chairlift-games/chairlift/internal/engine/matcher"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/ops"
 	"github.com/chairlift-games/chairlift/internal/store"
@@ -19,14 +21,16 @@ type server struct {
 	ids  io.Reader
 	skew time.Duration // of its clock
 
-	life   int
-	up     bool
-	engine *engine.Engine
-	ops    *ops.Service
-	conns  map[lift.InstanceID]*conn
-	past   map[lift.InstanceID]time.Time // when those not connected were last heard
-	turnAt time.Time                     // the turn that is planned; zero: none
-	busy   map[lift.EffectID]bool        // with the host
+	life    int
+	up      bool
+	engine  *engine.Engine
+	matcher *matcher.Matcher
+	ops     *ops.Service
+	conns   map[lift.InstanceID]*conn
+	past    map[lift.InstanceID]time.Time // when those not connected were last heard
+	turnAt  time.Time                     // the turn that is planned; zero: none
+	matchAt time.Time                     // likewise the matcher's step
+	busy    map[lift.EffectID]bool        // with the host
 }
 
 func (s *server) clock() time.Time { return s.w.now.Add(s.skew) }
@@ -35,7 +39,7 @@ func (s *server) clock() time.Time { return s.w.now.Add(s.skew) }
 func (s *server) start() {
 	w := s.w
 	s.life++
-	s.up, s.turnAt, s.busy = true, time.Time{}, map[lift.EffectID]bool{}
+	s.up, s.turnAt, s.matchAt, s.busy = true, time.Time{}, time.Time{}, map[lift.EffectID]bool{}
 	s.conns, s.past = map[lift.InstanceID]*conn{}, map[lift.InstanceID]time.Time{}
 	w.store.dying, w.store.crashAt = false, 0
 	s.engine = engine.New(engine.Options{
@@ -58,7 +62,9 @@ func (s *server) start() {
 		s.crash()
 		return
 	}
+	s.matcher = matcher.New(s.engine, slog.New(slog.DiscardHandler))
 	s.planTurn(w.now)
+	s.planMatch(w.now)
 	s.soon(time.Second, s.lookAtHost)
 }
 
@@ -80,6 +86,9 @@ func (s *server) after() {
 	if s.up && s.engine.Woken() {
 		s.planTurn(s.w.now.Add(s.w.some(5 * time.Millisecond)))
 	}
+	if s.up && len(s.engine.Arrived()) > 0 {
+		s.planMatch(s.w.now.Add(s.w.some(5 * time.Millisecond)))
+	}
 }
 
 func (s *server) planTurn(at time.Time) {
@@ -99,6 +108,27 @@ func (s *server) planTurn(at time.Time) {
 			s.expected(err)
 		}
 		s.planTurn(later(s.w.now, next.Add(-s.skew)))
+	})
+}
+
+// planMatch plans the next step of the matcher.
+func (s *server) planMatch(at time.Time) {
+	if !s.matchAt.IsZero() && !at.Before(s.matchAt) {
+		return
+	}
+	s.matchAt = at
+	life := s.life
+	s.w.at(at, func() {
+		if !s.up || s.life != life || !s.matchAt.Equal(at) {
+			return
+		}
+		s.matchAt = time.Time{}
+		next, err := s.matcher.Step(s.w.ctx)
+		if err != nil {
+			s.w.note("server", "matchmaking: %v", err)
+			s.expected(err)
+		}
+		s.planMatch(later(s.w.now.Add(s.w.some(3*time.Millisecond)), next.Add(-s.skew)))
 	})
 }
 

@@ -35,6 +35,9 @@ func (w *world) unsettled() string {
 			return fmt.Sprintf("placement %s is PENDING", id)
 		}
 	}
+	if trouble := w.unmatched(); trouble != "" {
+		return trouble
+	}
 	for _, i := range w.host.inOrder() {
 		if trouble := w.instanceUnsettled(i); trouble != "" {
 			return trouble

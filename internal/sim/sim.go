@@ -29,8 +29,8 @@ type Outcome struct {
 // Tally counts what happened, so that a test can tell a busy world from an
 // empty one.
 type Tally struct {
-	Commits, Sessions, Activated, Placed, Seated                int
-	Cuts, Crashes, Deaths, Exits, Refusals, StoreFaults, Sleeps int
+	Commits, Sessions, Activated, Placed, Seated, Tickets, Matched int
+	Cuts, Crashes, Deaths, Exits, Refusals, StoreFaults, Sleeps    int
 }
 
 // Add sums up two tallies.
@@ -42,7 +42,7 @@ func (t *Tally) Add(o Tally) {
 
 func (t *Tally) fields() []*int {
 	return []*int{
-		&t.Commits, &t.Sessions, &t.Activated, &t.Placed, &t.Seated,
+		&t.Commits, &t.Sessions, &t.Activated, &t.Placed, &t.Seated, &t.Tickets, &t.Matched,
 		&t.Cuts, &t.Crashes, &t.Deaths, &t.Exits, &t.Refusals, &t.StoreFaults, &t.Sleeps,
 	}
 }
