@@ -66,6 +66,8 @@ type Engine struct {
 	doubtful []lift.Effect // see doubt; guarded by mu
 
 	evaluated map[string][]lift.RuleCount // see Evaluated; guarded by mu
+
+	sets sync.Map // rule sets that were parsed; see Tx.rules
 }
 
 // New makes an engine. It starts nothing; see Run.

@@ -64,56 +64,106 @@ func seat(t *lift.Ticket, m *lift.Match) {
 }
 
 // goOn does what comes after a match was made and, where asked for, accepted:
-// its placement, or nothing more (flexmatch 13).
+// its placement, its entry into a game session that runs, or nothing more
+// (flexmatch 13 and 14).
 func (tx *Tx) goOn(m *lift.Match, ts []*lift.Ticket) error {
-	key := store.InRegion(m.Region, string(m.ID))
 	c, ok, err := store.Configurations.Get(tx, store.InRegion(m.Region, m.Configuration))
 	if err != nil {
-		return err
-	}
-	var q *lift.Queue
-	standalone := ok && c.Mode == lift.Standalone
-	if ok && !standalone {
-		if q, err = tx.firstQueue(c.Queues); err != nil {
-			return err
-		}
-	}
-	if q != nil {
-		if err := store.Placements.Put(tx, placementOf(tx.Now, c, q, m, ts)); err != nil {
-			return err
-		}
-		m.Status = lift.MatchPlacing
-		if err := store.Matches.Put(tx, m); err != nil {
-			return err
-		}
-	} else if err := store.Matches.Delete(tx, key); err != nil {
 		return err
 	}
 	for _, t := range ts {
 		t.Match, t.Reason, t.Message = m.ID, "", ""
 		seat(t, m)
 	}
-	switch {
-	case q != nil:
-	case standalone:
-		err = tx.tell(m, ts, func(n event.News) event.Event { return n.Succeeded(m, ts) })
-	default:
-		err = tx.tellFailed(m, ts, reasonPlacement, "None of the queues of the matchmaking configuration exists.")
+	if ok && c.Mode == lift.WithQueue && m.Backfill == "" {
+		q, err := tx.firstQueue(c.Queues)
+		if err != nil {
+			return err
+		}
+		if q != nil {
+			return tx.placeMatch(c, q, m, ts)
+		}
 	}
-	if err != nil {
+	if err := store.Matches.Delete(tx, store.InRegion(m.Region, string(m.ID))); err != nil {
+		return err
+	}
+	switch {
+	case ok && c.Mode == lift.Standalone:
+		return tx.succeed(m, ts)
+	case m.Backfill != "":
+		return tx.backfill(m, ts)
+	}
+	if err := tx.tellFailed(m, ts, reasonPlacement, "None of the queues of the matchmaking configuration exists."); err != nil {
 		return err
 	}
 	for _, t := range ts {
-		switch {
-		case q != nil:
-			t.Status = lift.TicketPlacing
-			err = store.Tickets.Put(tx, t)
-		case standalone:
-			err = tx.EndTicket(t, lift.TicketCompleted, "", "")
-		default:
-			err = tx.EndTicket(t, lift.TicketFailed, t.Reason, t.Message)
+		if err := tx.EndTicket(t, lift.TicketFailed, t.Reason, t.Message); err != nil {
+			return err
 		}
-		if err != nil {
+	}
+	return nil
+}
+
+// succeed ends the tickets of a match that is made.
+func (tx *Tx) succeed(m *lift.Match, ts []*lift.Ticket) error {
+	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.Succeeded(m, ts) }); err != nil {
+		return err
+	}
+	for _, t := range ts {
+		if err := tx.EndTicket(t, lift.TicketCompleted, "", ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// placeMatch asks the queue for the game session of a match.
+func (tx *Tx) placeMatch(c *lift.MatchmakingConfiguration, q *lift.Queue, m *lift.Match, ts []*lift.Ticket) (err error) {
+	m.Status = lift.MatchPlacing
+	if c.Backfill == lift.BackfillAutomatic {
+		// The game server finds the id in the data that it starts with; the ticket
+		// is made when the session is ACTIVE.
+		if len(m.Seats) < m.MaxPlayers-c.AdditionalPlayers {
+			m.Follower = lift.TicketID(tx.NewID())
+		}
+		if m.Data, err = withAutoBackfill(m.Data, m.Follower); err != nil {
+			return err
+		}
+	}
+	if err := store.Placements.Put(tx, placementOf(tx.Now, c, q, m, ts)); err != nil {
+		return err
+	}
+	if err := store.Matches.Put(tx, m); err != nil {
+		return err
+	}
+	for _, t := range ts {
+		t.Status = lift.TicketPlacing
+		if err := store.Tickets.Put(tx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// backfill brings the new players of a match into the game session that wants
+// them. If that takes them no more, its ticket fails and they search again:
+// another match may do.
+func (tx *Tx) backfill(m *lift.Match, ts []*lift.Ticket) error {
+	joined, err := tx.joinSession(m, ts)
+	if err != nil || joined {
+		return err
+	}
+	for _, t := range ts {
+		if t.Backfill == nil {
+			if err := tx.searchAgain(t, reasonPlacement, "The game session of the match took no new players any more."); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := tx.tellFailed(m, []*lift.Ticket{t}, reasonPlacement, "The game session has no room for the players that were found: its slots are taken, or its policy is DENY_ALL."); err != nil {
+			return err
+		}
+		if err := tx.EndTicket(t, lift.TicketFailed, t.Reason, t.Message); err != nil {
 			return err
 		}
 	}
@@ -137,7 +187,7 @@ func placementOf(now time.Time, c *lift.MatchmakingConfiguration, q *lift.Queue,
 	p := &lift.Placement{
 		ID: lift.PlacementID(m.ID), Region: q.Region, Account: q.Account, Queue: q.Name, Status: lift.PlacementPending,
 		MaxPlayers: m.MaxPlayers, Properties: c.Properties, Data: c.Data, MatchmakerData: m.Data,
-		Match: store.InRegion(m.Region, string(m.ID)), StartedAt: now, TryAt: now,
+		Match: store.InRegion(m.Region, string(m.ID)), Matchmaker: store.InRegion(c.Region, c.Name), StartedAt: now, TryAt: now,
 		Deadline: now.Add(time.Duration(q.TimeoutSeconds) * time.Second),
 	}
 	for _, s := range m.Seats {
@@ -175,7 +225,7 @@ func (tx *Tx) placementEnded(p *lift.Placement) error {
 		for _, t := range ts {
 			t.Session = &lift.MatchSession{SessionID: p.SessionID, Address: p.Address, DNSName: p.DNSName, Port: p.Port}
 			for _, pl := range p.Placed {
-				if slices.ContainsFunc(t.Players, func(tp lift.TicketPlayer) bool { return tp.ID == pl.PlayerID }) {
+				if t.Holds(pl.PlayerID) {
 					t.Session.Placed = append(t.Session.Placed, pl)
 				}
 			}
@@ -202,4 +252,19 @@ func (tx *Tx) placementEnded(p *lift.Placement) error {
 		}
 	}
 	return store.Matches.Delete(tx, p.Match)
+}
+
+// offerSeats makes the first automatic backfill ticket of a session that has
+// just become ACTIVE, if its match left seats open (flexmatch 14). It is told
+// the match and tickets as they were when the session was asked for.
+func (tx *Tx) offerSeats(s *lift.GameSession, m *lift.Match, ts []*lift.Ticket) error {
+	c, ok, err := store.Configurations.Get(tx, s.Matchmaker)
+	if err != nil || !ok {
+		return err
+	}
+	t, err := tx.automatic(c, s, m.Follower, playersOf(m, ts))
+	if err != nil {
+		return err
+	}
+	return tx.AddTicket(t)
 }

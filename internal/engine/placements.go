@@ -82,7 +82,7 @@ func (tx *Tx) place(p *lift.Placement) error {
 	}
 	s, err := tx.openOn(choice.Fleet, choice.Process, session.Want{
 		ID:   lift.GameSessionARN(choice.Fleet.Region, choice.Fleet.ID, "gsess-"+tx.NewID()),
-		Name: p.Name, MaxPlayers: p.MaxPlayers, Properties: p.Properties, Data: p.Data, MatchmakerData: p.MatchmakerData,
+		Name: p.Name, MaxPlayers: p.MaxPlayers, Properties: p.Properties, Data: p.Data, MatchmakerData: p.MatchmakerData, Matchmaker: p.Matchmaker,
 		PlacementID: p.ID, Queue: p.Queue, QueueRegion: p.Region,
 	})
 	if err != nil {

@@ -82,7 +82,7 @@ func (tx *Tx) saveProcess(old, st session.State) error {
 		tx.freed = append(tx.freed, st.Process.FleetID)
 	}
 	if st.Session != nil && (old.Session == nil || !reflect.DeepEqual(*old.Session, *st.Session)) {
-		if err := store.Sessions.Put(tx, st.Session); err != nil {
+		if err := tx.SaveSession(st.Session); err != nil {
 			return err
 		}
 	}
@@ -139,11 +139,34 @@ func (tx *Tx) attemptEnded(st *session.State) error {
 		*s = seated
 		st.Players = append(st.Players, players...)
 		next = placement.Fulfilled(tx.Now, *p, *s, players)
-		return tx.placementEnded(&next)
+		return tx.fulfilled(&next, s)
 	default:
 		next = placement.Lost(tx.Now, *p, s.ProcessID)
 	}
 	return store.Placements.Put(tx, &next)
+}
+
+// fulfilled ends the placement of s. If it was made for a match that left seats
+// open, they are offered to the matchmaker, where that is automatic.
+func (tx *Tx) fulfilled(p *lift.Placement, s *lift.GameSession) error {
+	var m *lift.Match
+	var ts []*lift.Ticket
+	if p.Match != "" {
+		var ok bool
+		var err error
+		if m, ok, err = store.Matches.Get(tx, p.Match); err != nil {
+			return err
+		}
+		if ok && m.Follower != "" {
+			if ts, err = tx.ticketsOf(m); err != nil {
+				return err
+			}
+		}
+	}
+	if err := tx.placementEnded(p); err != nil || ts == nil {
+		return err
+	}
+	return tx.offerSeats(s, m, ts)
 }
 
 // countActivating changes the count that guards a fleet's activation cap.

@@ -25,12 +25,23 @@ const (
 
 // AddTicket saves a new ticket for its matcher to find. Its players are in no
 // other live ticket afterwards: an older one is cancelled, and one whose match
-// is being placed is an error (flexmatch 10.2).
+// is being placed is an error (flexmatch 10.2). Only an automatic backfill
+// ticket, for which nobody asked, takes no player from another: it lists also
+// those who left its match long ago.
 func (tx *Tx) AddTicket(t *lift.Ticket) error {
+	automatic := t.Backfill != nil && t.Backfill.Automatic
+	if t.Backfill != nil && t.Backfill.SessionID != "" && !automatic {
+		if err := tx.claimSession(t); err != nil {
+			return err
+		}
+	}
 	for _, p := range t.Players {
 		old, ok, err := store.Seekers.Get(tx, store.PlayerKey(t.Region, p.ID))
 		if err != nil {
 			return err
+		}
+		if ok && automatic {
+			continue
 		}
 		if ok && old.TicketID != t.ID {
 			if err := tx.requeued(t.Region, p.ID, old.TicketID); err != nil {
@@ -110,14 +121,19 @@ func (tx *Tx) EndTicket(t *lift.Ticket, s lift.TicketStatus, reason, message str
 			}
 		}
 	}
-	return store.Tickets.Put(tx, t)
+	if err := store.Tickets.Put(tx, t); err != nil || t.Backfill == nil {
+		return err
+	}
+	return tx.backfillEnded(t)
 }
 
 // searchAgain sends a ticket back to its matcher, with its old start.
 func (tx *Tx) searchAgain(t *lift.Ticket, reason, message string) error {
 	t.Status, t.Reason, t.Message, t.Match, t.Arriving = lift.TicketSearching, reason, message, "", true
 	for i := range t.Players {
-		t.Players[i].Team = ""
+		if t.Backfill == nil {
+			t.Players[i].Team = ""
+		}
 	}
 	return tx.saveTicket(t)
 }
@@ -166,8 +182,11 @@ func (tx *Tx) AnswerMatch(t *lift.Ticket, players []string, accept bool) error {
 	if t.Status != lift.TicketRequiresAcceptance {
 		return lift.Errorf(lift.InvalidRequest, "matchmaking ticket %s is %s; only a ticket in REQUIRES_ACCEPTANCE can be accepted or rejected", t.ID, t.Status)
 	}
+	if t.Backfill != nil {
+		return lift.Errorf(lift.InvalidRequest, "matchmaking ticket %s asks for players for a running match; only the new players are asked", t.ID)
+	}
 	for _, id := range players {
-		if !slices.ContainsFunc(t.Players, func(p lift.TicketPlayer) bool { return p.ID == id }) {
+		if !t.Holds(id) {
 			return lift.Errorf(lift.InvalidRequest, "player %s does not belong to matchmaking ticket %s", id, t.ID)
 		}
 	}
@@ -181,7 +200,7 @@ func (tx *Tx) AnswerMatch(t *lift.Ticket, players []string, accept bool) error {
 		if s.Ticket == t.ID && slices.Contains(players, s.PlayerID) {
 			s.Accepted = new(accept)
 		}
-		open = open || s.Accepted == nil || !*s.Accepted
+		open = open || s.Ticket != m.Backfill && (s.Accepted == nil || !*s.Accepted)
 	}
 	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.Answered(m, ts) }); err != nil {
 		return err
@@ -208,13 +227,14 @@ func (tx *Tx) matchDue(m *lift.Match) error {
 }
 
 // dropMatch ends a proposal: tickets whose players all accepted search again,
-// the others are cancelled (flexmatch 12).
+// and so does a backfill ticket, whose players were not asked; the others are
+// cancelled (flexmatch 12).
 func (tx *Tx) dropMatch(m *lift.Match, ts []*lift.Ticket, how string) error {
 	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.AcceptanceEnded(m, ts, how) }); err != nil {
 		return err
 	}
 	for _, t := range ts {
-		refused := slices.ContainsFunc(m.Seats, func(s lift.MatchSeat) bool {
+		refused := t.Backfill == nil && slices.ContainsFunc(m.Seats, func(s lift.MatchSeat) bool {
 			return s.Ticket == t.ID && (s.Accepted == nil || !*s.Accepted)
 		})
 		var err error

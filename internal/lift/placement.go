@@ -62,6 +62,7 @@ type Placement struct {
 	Data           string          `json:",omitempty"`
 	MatchmakerData string          `json:",omitempty"`
 	Match          string          `json:",omitempty"` // the key of the match it was made for
+	Matchmaker     string          `json:",omitempty"` // the key of that match's configuration
 	Players        []DesiredPlayer `json:",omitempty"`
 	Latencies      []PlayerLatency `json:",omitempty"`
 	Locations      []string        `json:",omitempty"` // the caller's own order; see OnlyThose

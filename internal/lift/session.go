@@ -100,6 +100,11 @@ type GameSession struct {
 	QueueRegion    string      // where both are
 	Request        string      // digest of the request, to recognise a repeated one
 	Capped         bool        // it is counted in its instance's Activating
+
+	// Of a session that hosts a match (flexmatch 14):
+	Matchmaker     string `json:",omitempty"` // the configuration that made the match: region/name
+	AutoBackfill   bool   `json:",omitempty"` // its open seats are offered to the matchmaker by themselves
+	BackfillTicket string `json:",omitempty"` // its backfill ticket that is not done: region/id; one at a time
 }
 
 // PlayerSessionStatus is a state of behaviour 4.

@@ -46,6 +46,7 @@ type Ticket struct {
 	Arriving             bool          `json:",omitempty"` // it waits for its matcher to take it into the pool
 	EstimatedWaitSeconds int           // 0: not known
 	Session              *MatchSession `json:",omitempty"`
+	Backfill             *Backfill     `json:",omitempty"` // set: it asks for players for a match that runs
 	NotedAt              time.Time     `json:",omitzero"`  // of the last event about it
 	Evaluations          []RuleCount   `json:",omitempty"` // until it last left the pool (flexmatch 18)
 }
@@ -57,10 +58,29 @@ type RuleCount struct {
 	Passed, Failed int
 }
 
+// Holds reports whether the player is one of the ticket's.
+func (t *Ticket) Holds(player string) bool {
+	for i := range t.Players {
+		if t.Players[i].ID == player {
+			return true
+		}
+	}
+	return false
+}
+
+// Backfill is what sets a ticket apart that asks for more players for a match
+// that runs (flexmatch 14). Its own players are those of the match, and they
+// have their teams from the start.
+type Backfill struct {
+	SessionID GameSessionID `json:",omitempty"` // "" with STANDALONE
+	Location  string        `json:",omitempty"` // of the session: latency to others does not count
+	Automatic bool          `json:",omitempty"` // nobody asked; see GameSession.AutoBackfill
+}
+
 // TicketPlayer is one player of a ticket.
 type TicketPlayer struct {
 	ID         string
-	Team       string               `json:",omitempty"` // once matched
+	Team       string               `json:",omitempty"` // once matched; of a backfill ticket always
 	Attributes map[string]Attribute `json:",omitempty"`
 	LatencyMS  map[string]int       `json:",omitempty"` // by location
 }
@@ -112,7 +132,9 @@ type Match struct {
 	Seats         []MatchSeat
 	MaxPlayers    int       // seats of its game session
 	Data          string    // matchmaker data (flexmatch 15)
-	NotedAt       time.Time `json:",omitzero"` // of the last event about it
+	NotedAt       time.Time `json:",omitzero"`  // of the last event about it
+	Backfill      TicketID  `json:",omitempty"` // the one among Tickets that is a backfill ticket
+	Follower      TicketID  `json:",omitempty"` // the automatic backfill ticket to be made once it is placed
 
 	// Evaluations are those of its tickets, told to who proposes it.
 	Evaluations map[TicketID][]RuleCount `json:"-"`

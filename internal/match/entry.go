@@ -29,6 +29,23 @@ type entry struct {
 	parties  []partyEntry // one, or one for each team of a backfill ticket
 	counts   []ruleCount  // by rule, nil until something was evaluated
 	proposal *proposal
+	members  map[string]bool // of a backfill ticket: its players' ids
+}
+
+// clash reports whether a player is in e and in the backfill ticket b: one who
+// left the match and is still listed there, and looks for another.
+func (b *entry) clash(e *entry) bool {
+	if b.members == nil {
+		return false
+	}
+	for i := range e.parties {
+		for k := range e.parties[i].party {
+			if b.members[e.parties[i].party[k].ID] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 type ruleCount struct{ passed, failed uint32 }
@@ -64,6 +81,9 @@ func compareAge(a, b *entry) int {
 // types and undeclared attributes.
 func (p *Pool) newEntry(t Ticket) (*entry, []PlayerProblem) {
 	e := &entry{id: t.ID, start: t.Start.UnixNano(), size: len(t.Players), backfill: t.Backfill, status: Queued, budget: p.config.Budget}
+	if t.Backfill {
+		e.members = make(map[string]bool, len(t.Players))
+	}
 	var problems []PlayerProblem
 	players := make(rules.Party, len(t.Players))
 	teams := make([]int, len(t.Players))
@@ -81,6 +101,7 @@ func (p *Pool) newEntry(t Ticket) (*entry, []PlayerProblem) {
 		players[i] = rules.Player{ID: tp.ID, Attributes: values, Latency: p.latencies(tp.LatencyMS)}
 		teams[i] = -1
 		if t.Backfill {
+			e.members[tp.ID] = true
 			teams[i] = p.set.TeamIndex(tp.Team)
 			if teams[i] < 0 {
 				e.never = append(e.never, "player "+tp.ID+": the rule set has no team "+tp.Team)

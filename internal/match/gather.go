@@ -135,7 +135,7 @@ func (s *search) gather(limit int) (cut bool) {
 
 // admits is the part of the choice that looks at one candidate alone.
 func (s *search) admits(e *entry) bool {
-	if e == s.anchor || e.dead == s.pool.passes && !s.anchor.backfill || e.size > s.plan.levels[s.level].largest {
+	if e == s.anchor || e.dead == s.pool.passes && !s.anchor.backfill || e.size > s.plan.levels[s.level].largest || s.anchor.clash(e) {
 		return false
 	}
 	if s.oldest {

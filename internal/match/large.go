@@ -372,7 +372,7 @@ func (w *similarity) next() *entry {
 			e = w.pop.entries[w.up]
 			w.up++
 		}
-		if e == w.anchor || e.status != Searching {
+		if e == w.anchor || e.status != Searching || w.anchor.clash(e) {
 			continue
 		}
 		if len(windows) > 0 {

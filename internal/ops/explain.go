@@ -415,6 +415,10 @@ func explainSession(now time.Time, gs *lift.GameSession, p *lift.Process) accoun
 	default:
 		explainEnd(&a, gs, p)
 	}
+	if _, ticket, ok := strings.Cut(gs.BackfillTicket, "/"); ok {
+		a.because("it looks for more players with backfill ticket %s", ticket)
+		a.advise("chairlift why ticket %s", ticket)
+	}
 	if gs.PlacementID != "" {
 		a.because("it was made for placement %s of queue %s", gs.PlacementID, gs.Queue)
 	}

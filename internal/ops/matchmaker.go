@@ -130,8 +130,6 @@ func checkMode(m *lift.MatchmakingConfiguration) error {
 		return invalid("FlexMatchMode is STANDALONE, so GameSessionQueueArns must be left out; with queues it is WITH_QUEUE")
 	case m.Mode == lift.Standalone && m.Backfill == lift.BackfillAutomatic:
 		return invalid("FlexMatchMode is STANDALONE, so BackfillMode must be MANUAL: automatic backfill needs game sessions")
-	case m.Backfill == lift.BackfillAutomatic:
-		return invalid("BackfillMode AUTOMATIC is not built yet, only MANUAL; leave it out")
 	}
 	return nil
 }

@@ -192,12 +192,15 @@ func (c caller) lateFleet(tx store.Tx, given string) (*lift.Fleet, error) {
 // session finds a game session by its ARN, which some clients write with an
 // account in it (behaviour 0.2).
 func (c caller) session(tx store.Tx, given string) (*lift.GameSession, error) {
-	id := given
+	return find(c, tx, store.Sessions, string(sessionID(given)), given, func(s *lift.GameSession) bool { return s.Region == c.Region })
+}
+
+func sessionID(given string) lift.GameSessionID {
 	if parts := strings.SplitN(given, ":", 6); len(parts) == 6 {
 		parts[4] = ""
-		id = strings.Join(parts, ":")
+		given = strings.Join(parts, ":")
 	}
-	return find(c, tx, store.Sessions, id, given, func(s *lift.GameSession) bool { return s.Region == c.Region })
+	return lift.GameSessionID(given)
 }
 
 func (c caller) queue(tx store.Tx, given string) (*lift.Queue, error) {

@@ -109,7 +109,10 @@ func (s *Service) UpdateGameSession(ctx context.Context, in *api.UpdateGameSessi
 		if gs.Properties = merge(gs.Properties, in.GameProperties); len(gs.Properties) > maxProperties {
 			return nil, invalid("a game session has at most %d game properties, this would make %d", maxProperties, len(gs.Properties))
 		}
-		return &api.UpdateGameSessionOutput{GameSession: sessionShape(gs)}, store.Sessions.Put(tx, gs)
+		if err := tx.SaveSession(gs); err != nil {
+			return nil, err
+		}
+		return &api.UpdateGameSessionOutput{GameSession: sessionShape(gs)}, nil
 	})
 }
 

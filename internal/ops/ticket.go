@@ -3,7 +3,6 @@ package ops
 import (
 	"context"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/chairlift-games/chairlift/api"
@@ -13,127 +12,62 @@ import (
 	"github.com/chairlift-games/chairlift/internal/store"
 )
 
-// Bounds of tickets (flexmatch 1).
-const (
-	ticketPlayers    = 10
-	playerAttributes = 10
-	attributeChars   = 100
-	attributeItems   = 100 // strings in a list
-	attributeEntries = 10  // in a map
-	describeTickets  = 10
-)
+const describeTickets = 10 // flexmatch 1
 
 // StartMatchmaking notes the wish for a match; the matcher of the configuration
 // looks for it. A ticket that can never match is taken all the same and times
 // out (flexmatch 10.2); ExplainTicket says so at once.
 func (s *Service) StartMatchmaking(ctx context.Context, in *api.StartMatchmakingInput) (*api.StartMatchmakingOutput, error) {
-	c := s.caller(ctx)
-	players, err := ticketPlayersOf(in.Players)
+	t, err := s.ask(ctx, in.ConfigurationName, in.TicketId, in.Players, engine.Wish{})
 	if err != nil {
 		return nil, err
 	}
-	if in.TicketId != nil && *in.TicketId == "" {
+	return &api.StartMatchmakingOutput{MatchmakingTicket: ticketShape(t)}, nil
+}
+
+// StartMatchBackfill notes that a match that runs wants more players
+// (flexmatch 14).
+func (s *Service) StartMatchBackfill(ctx context.Context, in *api.StartMatchBackfillInput) (*api.StartMatchBackfillOutput, error) {
+	t, err := s.ask(ctx, in.ConfigurationName, in.TicketId, in.Players, engine.Wish{Backfill: true, Session: sessionID(or(in.GameSessionArn, ""))})
+	if err != nil {
+		return nil, err
+	}
+	return &api.StartMatchBackfillOutput{MatchmakingTicket: ticketShape(t)}, nil
+}
+
+// ask turns a request into a ticket. What the request alone shows to be wrong
+// is refused before the transaction.
+func (s *Service) ask(ctx context.Context, configuration string, id *string, players []api.Player, w engine.Wish) (*lift.Ticket, error) {
+	c := s.caller(ctx)
+	if id != nil && *id == "" {
 		return nil, invalid("TicketId must not be empty; leave it out to have one made")
 	}
-	return change(ctx, s, func(tx *engine.Tx) (*api.StartMatchmakingOutput, error) {
-		m, err := c.configuration(tx, in.ConfigurationName)
+	w.ID, w.Players = lift.TicketID(or(id, "")), ticketPlayersOf(players)
+	if err := engine.CheckPlayers(w.Players, w.Backfill); err != nil {
+		return nil, err
+	}
+	return change(ctx, s, func(tx *engine.Tx) (*lift.Ticket, error) {
+		m, err := c.configuration(tx, configuration)
 		if err != nil {
 			return nil, err
 		}
-		r, err := c.ruleSet(tx, m.RuleSet)
-		if err != nil {
-			return nil, err
-		}
-		set, err := parseRules(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		if err := matcher.Check(set, players); err != nil {
-			return nil, err
-		}
-		t := &lift.Ticket{
-			ID: lift.TicketID(or(in.TicketId, "")), Region: c.Region, Account: m.Account, Configuration: m.Name, Players: players,
-			StartedAt: tx.Now, Deadline: tx.Now.Add(time.Duration(m.RequestTimeoutSeconds) * time.Second),
-		}
-		if t.ID == "" {
-			t.ID = lift.TicketID(tx.NewID())
-		}
-		if old, known, err := store.Tickets.Get(tx, store.InRegion(t.Region, string(t.ID))); err != nil {
-			return nil, err
-		} else if known {
-			return nil, invalid("there is a matchmaking ticket %s already, which is %s; choose another TicketId", old.ID, old.Status)
-		}
-		if err := tx.AddTicket(t); err != nil {
-			return nil, err
-		}
-		return &api.StartMatchmakingOutput{MatchmakingTicket: ticketShape(t)}, nil
+		return tx.Ask(m, w)
 	})
 }
 
 // ticketPlayersOf reads the players of a new ticket.
-func ticketPlayersOf(in []api.Player) ([]lift.TicketPlayer, error) {
-	if n := len(in); n < 1 || n > ticketPlayers {
-		return nil, invalid("a ticket has 1 to %d Players, got %d", ticketPlayers, n)
-	}
-	seen := map[string]bool{}
+func ticketPlayersOf(in []api.Player) []lift.TicketPlayer {
 	out := make([]lift.TicketPlayer, len(in))
 	for i, p := range in {
-		id := or(p.PlayerId, "")
-		switch {
-		case id == "":
-			return nil, invalid("Players[%d].PlayerId is required", i)
-		case seen[id]:
-			return nil, invalid("Players[%d].PlayerId: player %s is named twice", i, id)
-		case p.Team != nil:
-			return nil, invalid("Players[%d].Team must be left out: the match gives players their teams", i)
-		case len(p.PlayerAttributes) > playerAttributes:
-			return nil, invalid("Players[%d].PlayerAttributes has %d attributes, at most %d are allowed", i, len(p.PlayerAttributes), playerAttributes)
-		}
-		seen[id] = true
-		out[i] = lift.TicketPlayer{ID: id, LatencyMS: maps.Clone(p.LatencyInMs)}
-		for _, name := range slices.Sorted(maps.Keys(p.PlayerAttributes)) {
-			a, err := attributeOf(p.PlayerAttributes[name])
-			if err != nil {
-				return nil, inMember(err, "Players[%d].PlayerAttributes[%q]", i, name)
-			}
+		out[i] = lift.TicketPlayer{ID: or(p.PlayerId, ""), Team: or(p.Team, ""), LatencyMS: maps.Clone(p.LatencyInMs)}
+		for name, v := range p.PlayerAttributes {
 			if out[i].Attributes == nil {
 				out[i].Attributes = map[string]lift.Attribute{}
 			}
-			out[i].Attributes[name] = a
+			out[i].Attributes[name] = lift.Attribute{N: v.N, S: v.S, SL: v.SL, SDM: v.SDM}
 		}
 	}
-	return out, nil
-}
-
-// attributeOf reads an attribute. What repeats in a list counts once
-// (flexmatch 1).
-func attributeOf(v api.AttributeValue) (lift.Attribute, error) {
-	a := lift.Attribute{N: v.N, S: v.S, SDM: v.SDM}
-	given := 0
-	for _, is := range []bool{v.N != nil, v.S != nil, v.SL != nil, v.SDM != nil} {
-		if is {
-			given++
-		}
-	}
-	switch {
-	case given != 1:
-		return a, invalid("give exactly one of S, N, SL and SDM")
-	case v.S != nil && (len(*v.S) == 0 || len([]rune(*v.S)) > attributeChars):
-		return a, invalid("S must have 1 to %d characters", attributeChars)
-	case len(v.SL) > attributeItems:
-		return a, invalid("SL has %d strings, at most %d are allowed", len(v.SL), attributeItems)
-	case len(v.SDM) > attributeEntries:
-		return a, invalid("SDM has %d entries, at most %d are allowed", len(v.SDM), attributeEntries)
-	}
-	if v.SL != nil {
-		a.SL = []string{}
-		for _, s := range v.SL {
-			if !slices.Contains(a.SL, s) {
-				a.SL = append(a.SL, s)
-			}
-		}
-	}
-	return a, nil
+	return out
 }
 
 func (c caller) ticket(tx store.Tx, given string) (*lift.Ticket, error) {
@@ -228,7 +162,7 @@ func explainTicket(tx store.Tx, now time.Time, t *lift.Ticket) (account, error) 
 			return a, err
 		}
 		for _, seat := range m.Seats {
-			if seat.Accepted == nil {
+			if seat.Accepted == nil && seat.Ticket != m.Backfill {
 				a.because("player %s of ticket %s has not answered the proposed match", seat.PlayerID, seat.Ticket)
 			}
 		}
@@ -238,6 +172,10 @@ func explainTicket(tx store.Tx, now time.Time, t *lift.Ticket) (account, error) 
 		a.because("its match %s waits for a game session", t.Match)
 		a.advise("chairlift why placement %s", t.Match)
 	case lift.TicketCompleted:
+		if t.Backfill != nil {
+			a.because("players were found for its match after %s", took)
+			break
+		}
 		a.because("it was matched after %s, in match %s", took, t.Match)
 	default:
 		a.because("it ended after %s: %s", took, t.Message)

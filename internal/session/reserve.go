@@ -16,6 +16,7 @@ type Want struct {
 	Properties     []lift.Property
 	Data           string
 	MatchmakerData string
+	Matchmaker     string
 	PlacementID    lift.PlacementID
 	Queue          string
 	QueueRegion    string
@@ -35,7 +36,7 @@ func Reserve(now time.Time, p lift.Process, w Want) (State, []lift.Effect, error
 		ID: w.ID, FleetID: p.FleetID, Region: p.Region, Location: p.Location, InstanceID: p.InstanceID, ProcessID: p.ID,
 		Name: w.Name, Status: lift.SessionActivating, MaxPlayers: w.MaxPlayers, Policy: lift.AcceptAll,
 		Protection: w.Protection, CreatorID: w.CreatorID, Properties: w.Properties, Data: w.Data,
-		MatchmakerData: w.MatchmakerData, Address: p.Address, DNSName: p.DNSName, Port: p.Port,
+		MatchmakerData: w.MatchmakerData, Matchmaker: w.Matchmaker, Address: p.Address, DNSName: p.DNSName, Port: p.Port,
 		CreatedAt: now, ActivateBy: now.Add(w.Timeout), PlacementID: w.PlacementID, Queue: w.Queue, QueueRegion: w.QueueRegion,
 		Request: w.Request, Capped: w.Capped,
 	}
@@ -66,6 +67,29 @@ func Admit(now time.Time, s lift.GameSession, seats []Seat) (lift.GameSession, [
 // opened for it and has just become ACTIVE. Their 60 seconds start now.
 func Place(now time.Time, s lift.GameSession, seats []Seat) (lift.GameSession, []lift.PlayerSession, error) {
 	return seat(now, s, seats)
+}
+
+// Join adds the players of a backfill to a session that runs, and replaces its
+// matchmaker data (flexmatch 14). The server is told by Updated.
+func Join(now time.Time, s lift.GameSession, seats []Seat, data string) (lift.GameSession, []lift.PlayerSession, error) {
+	s, players, err := Admit(now, s, seats)
+	if err == nil {
+		s.MatchmakerData = data
+	}
+	return s, players, err
+}
+
+// Reasons that a game server is given with an update (server-sdk A.4).
+const (
+	DataUpdated       = "MATCHMAKING_DATA_UPDATED"
+	BackfillFailed    = "BACKFILL_FAILED"
+	BackfillTimedOut  = "BACKFILL_TIMED_OUT"
+	BackfillCancelled = "BACKFILL_CANCELLED"
+)
+
+// Updated tells the server of s what became of a backfill ticket.
+func Updated(s lift.GameSession, reason string, t lift.TicketID) lift.Effect {
+	return lift.Effect{To: lift.ToAgent(s.InstanceID), UpdateSession: &lift.UpdateSession{Session: s, Reason: reason, Ticket: string(t)}}
 }
 
 func seat(now time.Time, s lift.GameSession, seats []Seat) (lift.GameSession, []lift.PlayerSession, error) {

@@ -346,6 +346,9 @@ func Kinds() []Kind {
 // region only.
 func InRegion(region, name string) string { return region + "/" + name }
 
+// TicketKey is the id of a ticket.
+func TicketKey(t *lift.Ticket) string { return InRegion(t.Region, string(t.ID)) }
+
 // CreatorKey is the id of a Creator.
 func CreatorKey(f lift.FleetID, creator string) string { return string(f) + "/" + bounded(creator) }
 

@@ -42,7 +42,7 @@ var rooms = map[string]string{
 	"internal/sdk":              "internal/lift internal/auth",
 	"internal/sdk/sdktest":      "internal/sdk",
 	"internal/link":             "internal/lift internal/auth",
-	"internal/engine":           "internal/lift internal/session internal/fleet internal/placement internal/store internal/notify/event",
+	"internal/engine":           "internal/lift internal/session internal/fleet internal/placement internal/match/rules internal/store internal/notify/event", // match/rules: a ticket is checked as it arrives
 	"internal/engine/matcher":   "internal/engine internal/match internal/match/rules internal/lift internal/store",
 	"internal/ops":              "api internal/lift internal/session internal/fleet internal/placement internal/match/rules internal/search internal/store internal/engine internal/engine/matcher internal/blob internal/archive internal/archive/ internal/auth", // match/rules: a rule set is checked as it arrives; matcher: why a ticket waits
 	"internal/wire":             "api internal/auth internal/lift",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/chairlift-games/chairlift/internal/engine"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/match"
 	"github.com/chairlift-games/chairlift/internal/match/rules"
@@ -17,48 +18,27 @@ func regionOf(key string) string {
 
 // ticketOf is a ticket as pools see it.
 func ticketOf(t *lift.Ticket) match.Ticket {
-	out := match.Ticket{ID: match.TicketID(t.ID), Start: t.StartedAt}
+	out := match.Ticket{ID: match.TicketID(t.ID), Start: t.StartedAt, Backfill: t.Backfill != nil}
 	for _, p := range t.Players {
-		out.Players = append(out.Players, match.Player{ID: p.ID, Attributes: valuesOf(p.Attributes), LatencyMS: p.LatencyMS})
-	}
-	return out
-}
-
-func valuesOf(as map[string]lift.Attribute) map[string]rules.Value {
-	out := make(map[string]rules.Value, len(as))
-	for name, a := range as {
-		switch {
-		case a.N != nil:
-			out[name] = rules.N(*a.N)
-		case a.S != nil:
-			out[name] = rules.S(*a.S)
-		case a.SL != nil:
-			out[name] = rules.SL(a.SL...)
-		default:
-			out[name] = rules.SDM(a.SDM)
-		}
-	}
-	return out
-}
-
-// Check refuses players whose attributes the rule set does not declare, or
-// declares with another type. One that is missing is no mistake of the request,
-// although its player may wait in vain (flexmatch 2.1).
-func Check(set *rules.Set, players []lift.TicketPlayer) error {
-	for _, p := range players {
-		_, problems := set.LayOut(valuesOf(p.Attributes))
-		for _, b := range problems {
-			if b.Got != rules.Missing {
-				return lift.Errorf(lift.InvalidRequest, "player %s: %s", p.ID, b)
+		mp := match.Player{ID: p.ID, Attributes: engine.Values(p.Attributes), LatencyMS: p.LatencyMS}
+		if b := t.Backfill; b != nil {
+			mp.Team = p.Team
+			if ms, ok := p.LatencyMS[b.Location]; b.Location != "" {
+				// The session stays where it is, so no other location counts.
+				mp.LatencyMS = nil
+				if ok {
+					mp.LatencyMS = map[string]int{b.Location: ms}
+				}
 			}
 		}
+		out.Players = append(out.Players, mp)
 	}
-	return nil
+	return out
 }
 
 // matchOf makes the row of a match that a pool found.
 func matchOf(c *lift.MatchmakingConfiguration, set *rules.Set, f match.Match, ts []*lift.Ticket, id lift.MatchID) (*lift.Match, error) {
-	m := &lift.Match{ID: id, Region: c.Region, Account: c.Account, Configuration: c.Name, MaxPlayers: set.Seats(f.Level)}
+	m := &lift.Match{ID: id, Region: c.Region, Account: c.Account, Configuration: c.Name, MaxPlayers: set.Seats(f.Level), Backfill: lift.TicketID(f.Backfill)}
 	m.Evaluations = map[lift.TicketID][]lift.RuleCount{}
 	for i, id := range f.Tickets {
 		m.Tickets = append(m.Tickets, lift.TicketID(id))
@@ -130,7 +110,7 @@ func matchmakerData(c *lift.MatchmakingConfiguration, set *rules.Set, m *lift.Ma
 				continue
 			}
 			dp := dataOfPlayer{ID: s.PlayerID, Attributes: map[string]dataOfValue{}}
-			values, _ := set.LayOut(valuesOf(players[s.PlayerID].Attributes))
+			values, _ := set.LayOut(engine.Values(players[s.PlayerID].Attributes))
 			for i, v := range values {
 				if v.Kind != rules.Missing {
 					dp.Attributes[set.Attributes[i].Name] = dataOf(v)

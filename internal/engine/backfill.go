@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/session"
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+// claimSession makes t the one backfill ticket of its session. An older one is
+// cancelled (flexmatch 14).
+func (tx *Tx) claimSession(t *lift.Ticket) error {
+	s, err := store.Sessions.Find(tx, string(t.Backfill.SessionID))
+	if err != nil {
+		return err
+	}
+	old := s.BackfillTicket
+	s.BackfillTicket = store.TicketKey(t)
+	if err := store.Sessions.Put(tx, s); err != nil || old == "" {
+		return err
+	}
+	return tx.endBackfill(s, old, "Replaced by backfill ticket "+string(t.ID)+" of the same game session.")
+}
+
+// endBackfill cancels a backfill ticket that its session has already let go of,
+// and tells the game server, if it still plays.
+func (tx *Tx) endBackfill(s *lift.GameSession, key, message string) error {
+	t, ok, err := store.Tickets.Get(tx, key)
+	if err != nil || !ok || !t.Status.Stoppable() {
+		return err
+	}
+	if err := tx.StopTicket(t, reasonCancelled, message); err != nil || s.Status != lift.SessionActive {
+		return err
+	}
+	return tx.Emit(session.Updated(*s, session.BackfillCancelled, t.ID))
+}
+
+// SaveSession saves a game session. One that ended or began to takes its
+// backfill ticket with it; one that denies new players ends the automatic one,
+// for good (flexmatch 14).
+func (tx *Tx) SaveSession(s *lift.GameSession) error {
+	ended := s.Status != lift.SessionActive && s.Status != lift.SessionActivating
+	closed := ended || s.AutoBackfill && s.Policy == lift.DenyAll
+	key := s.BackfillTicket
+	if closed {
+		s.BackfillTicket, s.AutoBackfill = "", false
+	}
+	if err := store.Sessions.Put(tx, s); err != nil || !closed || key == "" {
+		return err
+	}
+	why := "The game session takes no new players."
+	if ended {
+		why = "The game session has ended."
+	}
+	return tx.endBackfill(s, key, why)
+}
+
+// backfillEnded is told that a backfill ticket ended without players: the game
+// server hears of it, and a session whose open seats are offered by themselves
+// gets its next ticket, unless somebody stopped this one or it failed
+// (flexmatch 14).
+func (tx *Tx) backfillEnded(t *lift.Ticket) error {
+	if t.Backfill.SessionID == "" || t.Status == lift.TicketCompleted {
+		return nil
+	}
+	s, ok, err := store.Sessions.Get(tx, string(t.Backfill.SessionID))
+	if err != nil || !ok || s.BackfillTicket != store.TicketKey(t) {
+		return err
+	}
+	s.BackfillTicket = ""
+	reason := session.BackfillCancelled
+	switch {
+	case t.Status == lift.TicketTimedOut:
+		reason = session.BackfillTimedOut
+	case t.Status == lift.TicketFailed:
+		reason, s.AutoBackfill = session.BackfillFailed, false
+	case t.Reason != reasonRequeued:
+		s.AutoBackfill = false
+	}
+	next, err := tx.follower(s, t.Players)
+	if err != nil {
+		return err
+	}
+	if err := store.Sessions.Put(tx, s); err != nil {
+		return err
+	}
+	if err := tx.Emit(session.Updated(*s, reason, t.ID)); err != nil || next == nil {
+		return err
+	}
+	return tx.AddTicket(next)
+}
+
+// joinSession brings the new players of a backfill match into its game
+// session. It reports false if the session does not take them; then nothing
+// has changed.
+func (tx *Tx) joinSession(m *lift.Match, ts []*lift.Ticket) (bool, error) {
+	b := ts[slices.Index(m.Tickets, m.Backfill)]
+	s, err := store.Sessions.Find(tx, string(b.Backfill.SessionID))
+	if err != nil {
+		return false, err
+	}
+	var seats []session.Seat
+	for _, seat := range m.Seats {
+		if seat.Ticket != b.ID {
+			seats = append(seats, session.Seat{ID: lift.PlayerSessionID("psess-" + tx.NewID()), PlayerID: seat.PlayerID})
+		}
+	}
+	joined, players, err := session.Join(tx.Now, *s, seats, m.Data)
+	if _, refused := errors.AsType[*lift.Error](err); refused {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	joined.BackfillTicket = ""
+	for i := range players {
+		if err := store.Players.Put(tx, &players[i]); err != nil {
+			return false, err
+		}
+	}
+	for _, t := range ts {
+		t.Session = &lift.MatchSession{SessionID: s.ID, Address: s.Address, DNSName: s.DNSName, Port: s.Port}
+		for _, p := range players {
+			if t != b && t.Holds(p.PlayerID) {
+				t.Session.Placed = append(t.Session.Placed, lift.PlacedPlayer{PlayerID: p.PlayerID, PlayerSessionID: p.ID})
+			}
+		}
+	}
+	if err := tx.succeed(m, ts); err != nil {
+		return false, err
+	}
+	next, err := tx.follower(&joined, playersOf(m, ts))
+	if err != nil {
+		return false, err
+	}
+	if err := store.Sessions.Put(tx, &joined); err != nil {
+		return false, err
+	}
+	if err := tx.Emit(session.Updated(joined, session.DataUpdated, b.ID)); err != nil || next == nil {
+		return true, err
+	}
+	return true, tx.AddTicket(next)
+}
+
+// follower makes the next automatic backfill ticket of a session, if it is to
+// have one, and notes it in the session; the caller saves both. The players are
+// all of the match, those who left included (flexmatch 14).
+func (tx *Tx) follower(s *lift.GameSession, players []lift.TicketPlayer) (*lift.Ticket, error) {
+	if !s.AutoBackfill || s.Status != lift.SessionActive {
+		return nil, nil
+	}
+	c, ok, err := store.Configurations.Get(tx, s.Matchmaker)
+	if err != nil {
+		return nil, err
+	}
+	if !ok || s.Policy == lift.DenyAll || s.PlayerCount >= s.MaxPlayers || len(players) >= s.MaxPlayers-c.AdditionalPlayers {
+		s.AutoBackfill = false
+		s.MatchmakerData, err = withAutoBackfill(s.MatchmakerData, "")
+		return nil, err
+	}
+	return tx.automatic(c, s, lift.TicketID(tx.NewID()), players)
+}
+
+// automatic makes an automatic backfill ticket and notes it in its session.
+func (tx *Tx) automatic(c *lift.MatchmakingConfiguration, s *lift.GameSession, id lift.TicketID, players []lift.TicketPlayer) (t *lift.Ticket, err error) {
+	t = &lift.Ticket{
+		ID: id, Region: c.Region, Account: c.Account, Configuration: c.Name, Players: players,
+		StartedAt: tx.Now, Deadline: tx.Now.Add(time.Duration(c.RequestTimeoutSeconds) * time.Second),
+		Backfill: &lift.Backfill{SessionID: s.ID, Location: s.Location, Automatic: true},
+	}
+	s.AutoBackfill, s.BackfillTicket = true, store.TicketKey(t)
+	s.MatchmakerData, err = withAutoBackfill(s.MatchmakerData, id)
+	return t, err
+}
+
+// playersOf lists the players of a match in the order of its seats.
+func playersOf(m *lift.Match, ts []*lift.Ticket) []lift.TicketPlayer {
+	of := map[string]lift.TicketPlayer{}
+	for _, t := range ts {
+		for _, p := range t.Players {
+			of[p.ID] = p
+		}
+	}
+	out := make([]lift.TicketPlayer, len(m.Seats))
+	for i, seat := range m.Seats {
+		out[i] = of[seat.PlayerID]
+		out[i].Team = seat.Team
+	}
+	return out
+}
+
+// matchData is matchmaker data as far as automatic backfill changes it
+// (flexmatch 15).
+type matchData struct {
+	MatchID       string          `json:"matchId"`
+	Configuration string          `json:"matchmakingConfigurationArn"`
+	Teams         json.RawMessage `json:"teams"`
+	BackfillMode  string          `json:"autoBackfillMode"`
+	BackfillID    *lift.TicketID  `json:"autoBackfillTicketId"`
+}
+
+// withAutoBackfill names the automatic backfill ticket in matchmaker data, or
+// says that there is none now.
+func withAutoBackfill(data string, id lift.TicketID) (string, error) {
+	d := matchData{}
+	if err := json.Unmarshal([]byte(data), &d); err != nil {
+		return "", fmt.Errorf("matchmaker data: %w", err)
+	}
+	d.BackfillMode = string(lift.BackfillAutomatic)
+	if d.BackfillID = &id; id == "" {
+		d.BackfillID = nil
+	}
+	b, err := json.Marshal(d)
+	return string(b), err
+}
