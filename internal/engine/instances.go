@@ -95,6 +95,9 @@ func (tx *Tx) forget(f *lift.Fleet) error {
 	case tx.Now.Before(f.TerminatedAt.Add(store.KeepFleets)):
 		f.LookAt = time.Time{}
 	default:
+		if err := store.Scalings.Delete(tx, string(f.ID)); err != nil {
+			return err
+		}
 		return store.Fleets.Delete(tx, string(f.ID))
 	}
 	return store.Fleets.Put(tx, f)

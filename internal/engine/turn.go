@@ -49,6 +49,7 @@ var agenda = []due{
 	claiming(store.Placements, (*Tx).placementDue),
 	claiming(store.Matches, (*Tx).matchDue),
 	claiming(store.Tickets, (*Tx).ticketDue),
+	claiming(store.Scalings, (*Tx).scalingDue),
 	claiming(store.Fleets, (*Tx).fleetDue),
 	claiming(store.Instances, (*Tx).instanceDue),
 	claiming(store.Builds, (*Tx).buildDue),

@@ -61,6 +61,7 @@ type Fleet struct {
 	InstanceRoleARN string
 	RoleProvider    string // how processes get the role's credentials: SHARED_CREDENTIAL_FILE or empty
 	Capacity        Capacity
+	ScalingStopped  bool // its scaling policies rest (behaviour 2.18)
 	CreatedAt       time.Time
 	ActivateBy      time.Time // a fleet still preparing then fails
 	TerminatedAt    time.Time

@@ -191,6 +191,7 @@ func (s *Service) fleetShape(f *lift.Fleet) *api.FleetAttributes {
 		InstanceRoleArn: opt(f.InstanceRoleARN), InstanceRoleCredentialsProvider: opt(f.RoleProvider),
 		CertificateConfiguration: &api.CertificateConfiguration{CertificateType: "DISABLED"},
 		ComputeType:              new("EC2"),
+		StoppedActions:           stoppedActions(f),
 	}
 	if f.CreatorLimit != (lift.CreatorLimit{}) {
 		a.ResourceCreationLimitPolicy = &api.ResourceCreationLimitPolicy{

@@ -132,7 +132,7 @@ func (s *Service) DescribeFleetLocationAttributes(ctx context.Context, in *api.D
 		}
 		return &api.DescribeFleetLocationAttributesOutput{
 			FleetId: opt(f.ID), FleetArn: opt(f.ARN()),
-			LocationAttributes: []api.LocationAttributes{{LocationState: homeState(f)}},
+			LocationAttributes: []api.LocationAttributes{{LocationState: homeState(f), StoppedActions: stoppedActions(f)}},
 		}, nil
 	})
 }

@@ -80,6 +80,21 @@ func Choose(now time.Time, q lift.Queue, p lift.Placement, cs []Candidate) (*Cho
 	return nil, passed
 }
 
+// First is the fleet that p would go to if every place had a process, nil if it
+// may go nowhere now.
+func First(now time.Time, q lift.Queue, p lift.Placement, cs []Candidate) *lift.Fleet {
+	places := rank(now, q, p, cs)
+	if p.OnlyThose {
+		places = listed(p, places)
+	}
+	for _, c := range places {
+		if c.skip.Reason == "" {
+			return c.Fleet
+		}
+	}
+	return nil
+}
+
 // pass walks through the places in order.
 func pass(p lift.Placement, places []place) (*Choice, []lift.Skip) {
 	var skips []lift.Skip

@@ -106,6 +106,13 @@ var (
 		},
 	}
 
+	// Scalings: one for each fleet that has had scaling policies.
+	Scalings = &Table[lift.Scaling]{
+		Kind: Kind{Name: "scaling"}, noun: "scaling of fleet",
+		id:  func(s *lift.Scaling) string { return string(s.FleetID) },
+		due: func(s *lift.Scaling) time.Time { return s.SampleAt },
+	}
+
 	// Instances that are gone are found by id only.
 	Instances = &Table[lift.Instance]{
 		Kind: Kind{Name: "instance", Indexes: []string{"fleet"}}, noun: "instance",
@@ -336,7 +343,7 @@ var (
 // Kinds lists every kind, for those who open a store.
 func Kinds() []Kind {
 	return []Kind{
-		Builds.Kind, Scripts.Kind, Aliases.Kind, Locations.Kind, Fleets.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
+		Builds.Kind, Scripts.Kind, Aliases.Kind, Locations.Kind, Fleets.Kind, Scalings.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
 		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind,
 		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Keys.Kind, Secrets.Kind,
 	}
