@@ -36,6 +36,10 @@ var (
 	ErrReadOnly = errors.New("database is read-only")
 	// ErrFull: the disk or the quota is full.
 	ErrFull = errors.New("disk is full")
+	// ErrUnknown: the connection to the database broke while a commit was on
+	// its way, and the database could not be asked what became of it. Read
+	// before doing it again.
+	ErrUnknown = errors.New("it is not known whether the commit happened")
 	// ErrCorrupt: the file is damaged or is no database.
 	ErrCorrupt = errors.New("database is damaged")
 )

@@ -66,6 +66,15 @@ type Store interface {
 	Close() error
 }
 
+// A Shared store is one whose database other servers may write to, too.
+type Shared interface {
+	Store
+
+	// Elsewhere is Watch for what other servers committed, and only that. It
+	// is nil, which never receives, where there are no others.
+	Elsewhere(ctx context.Context) <-chan struct{}
+}
+
 // A Tx is one transaction as its closure sees it: the committed state, what
 // earlier closures of the same commit wrote, and its own writes. It is valid
 // until the closure returns and belongs to the goroutine that runs it.

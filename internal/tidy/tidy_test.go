@@ -31,6 +31,7 @@ var rooms = map[string]string{
 	"internal/store":            "internal/lift",
 	"internal/store/memdb":      "internal/store",
 	"internal/store/sqldb":      "internal/store internal/store/",
+	"internal/store/pgtest":     "internal/need",
 	"internal/store/storetest":  "internal/store internal/store/memdb",
 	"internal/blob":             "internal/lift",
 	"internal/host":             "internal/lift",

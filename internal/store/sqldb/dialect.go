@@ -5,9 +5,16 @@ import (
 	"errors"
 )
 
-// errDuplicate is in the chain of what explain returns for a row whose id
-// exists already.
-var errDuplicate = errors.New("row exists already")
+var (
+	// errDuplicate is in the chain of what explain returns for a row whose id
+	// exists already.
+	errDuplicate = errors.New("row exists already")
+	// errRace is in the chain of what explain returns when the database gave up
+	// a transaction for another one that wanted the same rows.
+	errRace = errors.New("another transaction came first")
+	// errLost: the connection to the database broke.
+	errLost = errors.New("the connection to the database broke")
+)
 
 // A dialect is everything in which the databases differ. The text of the
 // statements is shared.
@@ -29,6 +36,24 @@ type dialect struct {
 	// sole says that nobody else writes to the database, so that what the
 	// writer has read stays true from commit to commit.
 	sole bool
+
+	// What follows is for a database that several servers share, and is zero
+	// for one that has a sole writer.
+
+	// lock and unlock let one server at a time look after the tables.
+	lock, unlock string
+	// own are tables beside those that all databases have.
+	own []string
+	// claim is appended to a scan that claims: it locks the rows it returns
+	// and passes over those that another server has locked.
+	claim string
+	// shared says that other servers write to the database. Then a statement
+	// takes any number of rows, as arrays, several travel together, each commit
+	// is marked in the table chairlift_writer, and what is read without being
+	// claimed is read outside of the transaction.
+	shared bool
+	// lost reports whether a connection is of no use any more.
+	lost func(driver.Conn) bool
 
 	param      func(n int) string // placeholder of the nth parameter, from 1
 	begin      string             // a transaction that will write

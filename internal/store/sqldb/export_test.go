@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/chairlift-games/chairlift/internal/store"
 )
@@ -22,6 +23,21 @@ func (s *Store) ForgetBetweenCommits() { s.writer.dialect.sole = false }
 // CheckpointFrom sets the length of the log, in pages, from which it is moved
 // into the database.
 func (s *Store) CheckpointFrom(pages int64) { s.writer.checkpointer.pages = pages }
+
+// OldestPostgres sets the version that is refused below, until the test ends.
+func OldestPostgres(t *testing.T, version int64) {
+	before := oldestPostgres
+	oldestPostgres = version
+	t.Cleanup(func() { oldestPostgres = before })
+}
+
+// OutcomeLimit sets how long the outcome of a commit is asked for, until the
+// test ends.
+func OutcomeLimit(t *testing.T, d time.Duration) {
+	before := outcomeLimit
+	outcomeLimit = d
+	t.Cleanup(func() { outcomeLimit = before })
+}
 
 // Exec runs a statement on the writer's connection, outside of a transaction.
 func (s *Store) Exec(text string) error {

@@ -55,7 +55,7 @@ func (m *image) get(id string) (*doc, error) {
 	if d := m.writer.cache.get(r); d != nil {
 		return d, nil
 	}
-	c, err := m.writer.begun()
+	c, err := m.writer.reading()
 	if err != nil {
 		return nil, err
 	}
@@ -71,21 +71,38 @@ func (m *image) get(id string) (*doc, error) {
 // docs it reads in the cache.
 func (m *image) stored(index int, to store.Cursor) source {
 	return func(from store.Cursor, n int) ([]store.Cursor, bool, error) {
-		c, err := m.writer.begun()
+		c, err := m.writer.reading()
 		if err != nil {
 			return nil, false, err
 		}
 		docs, err := m.readRange(c, index, from, to, n)
-		out := make([]store.Cursor, len(docs))
-		for i, d := range docs {
-			out[i] = store.Cursor{Value: d.value(index), ID: d.row.ID}
-			if m.pending[d.row.ID] == nil {
-				d.row = d.row.Share()
-				m.writer.cache.put(ref{m.table, d.row.ID}, d)
-			}
-		}
-		return out, len(docs) == n, err
+		return m.keep(docs, index), len(docs) == n, err
 	}
+}
+
+// claimable is stored for a claim, in the order of when rows can be claimed.
+func (m *image) claimable(to store.Cursor) source {
+	return func(from store.Cursor, n int) ([]store.Cursor, bool, error) {
+		c, err := m.writer.begun()
+		if err != nil {
+			return nil, false, err
+		}
+		docs, err := m.readClaimable(c, from, to, n)
+		return m.keep(docs, byAt), len(docs) == n, err
+	}
+}
+
+// keep leaves docs in the cache and returns their entries.
+func (m *image) keep(docs []*doc, index int) []store.Cursor {
+	out := make([]store.Cursor, len(docs))
+	for i, d := range docs {
+		out[i] = store.Cursor{Value: d.value(index), ID: d.row.ID}
+		if m.pending[d.row.ID] == nil {
+			d.row = d.row.Share()
+			m.writer.cache.put(ref{m.table, d.row.ID}, d)
+		}
+	}
+	return out
 }
 
 // scan returns up to limit entries of a stretch and whether there may be more.

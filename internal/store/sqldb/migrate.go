@@ -17,6 +17,27 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// prepare looks whether the database is what the store needs, and brings it to
+// the state that this program works with. Of several servers one at a time
+// does so.
+func prepare(c *conn, tables map[string]*table) (err error) {
+	d := c.dialect
+	if d.lock != "" {
+		if err := c.script(d.lock); err != nil {
+			return err
+		}
+		defer func() {
+			if e := c.script(d.unlock); err == nil {
+				err = e
+			}
+		}()
+	}
+	if err := d.ready(c); err != nil {
+		return err
+	}
+	return migrate(c, tables)
+}
+
 // migrate brings a database to the state that this program works with.
 func migrate(c *conn, tables map[string]*table) error {
 	if _, err := c.exec("CREATE TABLE IF NOT EXISTS chairlift_schema (version BIGINT NOT NULL)"); err != nil {
@@ -53,11 +74,22 @@ func migrate(c *conn, tables map[string]*table) error {
 			return fmt.Errorf("store: migration %s: %w", name, err)
 		}
 	}
+	for _, text := range c.dialect.own {
+		if err := c.script(text); err != nil {
+			return err
+		}
+	}
 	err = inTransaction(c, func() error {
+		changed := false
 		for _, name := range slices.Sorted(maps.Keys(tables)) {
-			if err := tables[name].reconcile(c); err != nil {
+			did, err := tables[name].reconcile(c)
+			if err != nil {
 				return fmt.Errorf("store: kind %q: %w", name, err)
 			}
+			changed = changed || did
+		}
+		if changed && c.dialect.shared {
+			return fenceOff(c)
 		}
 		return nil
 	})
@@ -79,8 +111,8 @@ func inTransaction(c *conn, f func() error) error {
 
 // reconcile makes the database's table what the kind declares: it creates it,
 // drops indexes that are declared no more (their values would grow stale), and
-// adds and fills new ones.
-func (t *table) reconcile(c *conn) error {
+// adds and fills new ones. It reports whether there was anything to do.
+func (t *table) reconcile(c *conn) (changed bool, err error) {
 	d := t.dialect
 	run := func(texts []string) error {
 		for _, text := range texts {
@@ -92,14 +124,14 @@ func (t *table) reconcile(c *conn) error {
 	}
 	known, err := c.int64("SELECT COUNT(*) FROM chairlift_kind WHERE kind = "+d.param(1), t.kind.Name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if known == 0 {
 		if err := run(t.create()); err != nil {
-			return err
+			return false, err
 		}
 		if _, err := c.exec("INSERT INTO chairlift_kind (kind) VALUES ("+d.param(1)+")", t.kind.Name); err != nil {
-			return err
+			return false, err
 		}
 	}
 	var have []string
@@ -108,17 +140,17 @@ func (t *table) reconcile(c *conn) error {
 		return nil
 	}, t.kind.Name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, x := range have {
 		if slices.Contains(t.kind.Indexes, x) {
 			continue
 		}
 		if err := run(t.dropIndex(x)); err != nil {
-			return err
+			return false, err
 		}
 		if _, err := c.exec("DELETE FROM chairlift_index WHERE kind = "+d.param(1)+" AND name = "+d.param(2), t.kind.Name, x); err != nil {
-			return err
+			return false, err
 		}
 	}
 	var added []string
@@ -127,17 +159,18 @@ func (t *table) reconcile(c *conn) error {
 			continue
 		}
 		if err := run(t.addIndex(x)); err != nil {
-			return err
+			return false, err
 		}
 		if _, err := c.exec("INSERT INTO chairlift_index (kind, name) VALUES ("+d.params(1, 2)+")", t.kind.Name, x); err != nil {
-			return err
+			return false, err
 		}
 		added = append(added, x)
 	}
+	changed = known == 0 || len(added) > 0 || len(have)+len(added) > len(t.kind.Indexes)
 	if len(added) == 0 || known == 0 {
-		return nil
+		return changed, nil
 	}
-	return t.fill(c, added)
+	return changed, t.fill(c, added)
 }
 
 // fillBatch is how many rows fill reads at a time.

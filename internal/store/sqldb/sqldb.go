@@ -1,4 +1,6 @@
-// Package sqldb is a store.Store in a SQL database: SQLite in a file.
+// Package sqldb is a store.Store in a SQL database: SQLite in a file, or
+// PostgreSQL, which several servers may share. One text serves both; what
+// differs is in a dialect, and in how a commit is written (flush.go, sets.go).
 //
 // One goroutine writes. It lets the transactions that wait run one after the
 // other over a partial image of the database in memory, writes what they have
@@ -32,6 +34,9 @@ type Options struct {
 	// Views is how many View calls can read at a time, each on a connection;
 	// 0 is one for each processor, at least 2 and at most 4.
 	Views int
+	// LockFile is held for as long as a PostgreSQL store is open, so that the
+	// folder it is in serves one process; "" for none. SQLite has its own.
+	LockFile string
 }
 
 // Store keeps documents in a SQL database.
@@ -43,11 +48,14 @@ type Store struct {
 	pool   *pool
 	unlock func() error
 
+	herald    *herald // nil where nobody else writes
+	elsewhere store.Watchers
+
 	mu     sync.RWMutex // guards closed; held for reading while a view runs
 	closed bool
 }
 
-// open readies a database that nobody else writes to. It takes over unlock.
+// open readies a database. It takes over unlock.
 func open(d *dialect, o Options, unlock func() error) (_ *Store, err error) {
 	defer func() {
 		if err != nil {
@@ -72,17 +80,28 @@ func open(d *dialect, o Options, unlock func() error) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = d.ready(c); err == nil {
-		err = migrate(c, s.tables)
-	}
-	if err != nil {
+	if err = prepare(c, s.tables); err != nil {
 		c.close()
 		return nil, err
 	}
-	s.writer = newWriter(d, s.tables, o.CacheBytes, s.Wake)
+	s.writer = newWriter(d, s.tables, o.CacheBytes, s.committed)
 	s.writer.conn = c
+	if d.shared {
+		if err = s.writer.register(c); err != nil {
+			c.close()
+			return nil, err
+		}
+	}
 	go s.writer.run()
 	return s, nil
+}
+
+// committed is called after each commit that changed something.
+func (s *Store) committed() {
+	s.Wake()
+	if s.herald != nil {
+		s.herald.committed()
+	}
 }
 
 // View is store.Store.View.
@@ -134,7 +153,11 @@ func (s *Store) Close() error {
 	s.closed = true
 	// The last connection to close moves the log into the database.
 	err := cmp.Or(s.pool.close(), s.writer.close())
+	if s.herald != nil {
+		s.herald.close()
+	}
 	s.CloseAll()
+	s.elsewhere.CloseAll()
 	if e := s.unlock(); e != nil && err == nil {
 		err = fmt.Errorf("store: %w", e)
 	}

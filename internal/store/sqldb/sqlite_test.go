@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/store"
+	"github.com/chairlift-games/chairlift/internal/store/pgtest"
 	"github.com/chairlift-games/chairlift/internal/store/sqldb"
 	"github.com/chairlift-games/chairlift/internal/store/storetest"
 )
@@ -95,7 +96,7 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(childVariable); path != "" {
 		child(path)
 	}
-	os.Exit(m.Run())
+	os.Exit(pgtest.Main(m))
 }
 
 // child writes pairs of rows from many goroutines and prints the number of

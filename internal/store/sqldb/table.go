@@ -19,6 +19,8 @@ type table struct {
 	columns []string // quoted; the first seven are the same everywhere
 	find    string   // the row with an id
 	scans   []scanText
+	claims  string // the stretch of byAt that a claim reads, locked; "" if nobody else is there
+	sets    setTexts
 }
 
 // A scanText reads a stretch of one index, with and without an upper bound.
@@ -44,12 +46,18 @@ func newTable(kind store.Kind, d *dialect) *table {
 	}
 	t.scans = append(t.scans, scanText{byID(">", ""), byID(">", "<"), byID(">=", ""), byID(">=", "<")})
 	for _, c := range t.columns[6:] {
-		from := fmt.Sprintf(" WHERE (%s, id) > (%s)", c, d.params(1, 2))
+		from := fmt.Sprintf(" WHERE (%s, id) > (%s) AND %[1]s IS NOT NULL", c, d.params(1, 2)) // as the index says
 		order := fmt.Sprintf(" ORDER BY %s, id LIMIT ", c)
 		t.scans = append(t.scans, scanText{
 			open:    all + from + order + d.param(3),
 			bounded: all + from + fmt.Sprintf(" AND %s < %s", c, d.param(3)) + order + d.param(4),
 		})
+	}
+	if d.claim != "" {
+		t.claims = t.scans[byAt].bounded + d.claim
+	}
+	if d.shared {
+		t.sets = newSetTexts(t)
 	}
 	return t
 }
@@ -181,9 +189,19 @@ func (t *table) readRange(c *conn, index int, from, to store.Cursor, limit int) 
 		args = append(args, argument(index, to.Value))
 	}
 	args = append(args, int64(limit))
+	return t.readDocs(c, text, args...)
+}
+
+func (t *table) readDocs(c *conn, text string, args ...driver.Value) (docs []*doc, err error) {
 	err = c.query(text, func(line []driver.Value) error {
 		docs = append(docs, t.readDoc(line))
 		return nil
 	}, args...)
 	return docs, err
+}
+
+// readClaimable locks and returns up to limit docs that can be claimed before
+// an instant, except those that others have locked.
+func (t *table) readClaimable(c *conn, from, to store.Cursor, limit int) ([]*doc, error) {
+	return t.readDocs(c, t.claims, argument(byAt, from.Value), from.ID, argument(byAt, to.Value), int64(limit))
 }

@@ -98,6 +98,27 @@ func (t *txTable) scan(index int, from, to store.Cursor, limit int) ([]*doc, err
 	if err != nil {
 		return nil, err
 	}
+	return t.docs(found)
+}
+
+// claimable returns docs that can be claimed before an instant. Where others
+// claim, too, it passes over what they have locked.
+func (t *txTable) claimable(to store.Cursor, limit int) ([]*doc, error) {
+	if t.claims == "" {
+		return t.scan(byAt, store.Cursor{}, to, limit)
+	}
+	under := func(from store.Cursor, n int) ([]store.Cursor, bool, error) {
+		return merge(t.image, t.image.claimable(to), byAt, from, to, n)
+	}
+	found, _, err := merge(t, under, byAt, store.Cursor{}, to, limit)
+	if err != nil {
+		return nil, err
+	}
+	return t.docs(found)
+}
+
+// docs gets the docs of entries.
+func (t *txTable) docs(found []store.Cursor) (_ []*doc, err error) {
 	docs := make([]*doc, len(found))
 	for i, c := range found {
 		if docs[i], err = t.get(c.ID); err != nil {
@@ -167,7 +188,7 @@ func (t *tx) Claim(kind, owner string, now, until time.Time, limit int) ([]store
 		return nil, err
 	}
 	to := store.Cursor{Value: instant(time.UnixMicro(now.UnixMicro() + 1))}
-	docs, err := tt.scan(byAt, store.Cursor{}, to, limit)
+	docs, err := tt.claimable(to, limit)
 	if err != nil {
 		return nil, err
 	}

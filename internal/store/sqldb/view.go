@@ -102,12 +102,9 @@ func (p *pool) with(ctx context.Context, f func(*conn) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	c := p.take()
-	if c == nil {
-		var err error
-		if c, err = connect(p.dialect, true); err != nil {
-			return err
-		}
+	c, err := p.begin()
+	if err != nil {
+		return err
 	}
 	sound := false
 	defer func() { // also when f panics
@@ -117,12 +114,31 @@ func (p *pool) with(ctx context.Context, f func(*conn) error) error {
 		}
 		p.put(c)
 	}()
-	if _, err := c.exec(p.dialect.beginView); err != nil {
-		return err
-	}
-	err := f(c)
+	err = f(c)
 	sound = true
 	return err
+}
+
+// begin returns a connection with a snapshot. Connections that broke while
+// nobody used them are passed over.
+func (p *pool) begin() (c *conn, err error) {
+	for {
+		c = p.take()
+		idle := c != nil
+		if !idle {
+			if c, err = connect(p.dialect, true); err != nil {
+				return nil, err
+			}
+		}
+		if _, err = c.exec(p.dialect.beginView); err == nil {
+			return c, nil
+		}
+		broken := idle && p.dialect.lost != nil && p.dialect.lost(c.driver)
+		c.close()
+		if !broken {
+			return nil, err
+		}
+	}
 }
 
 func (p *pool) take() (c *conn) {

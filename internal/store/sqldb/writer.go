@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/chairlift-games/chairlift/internal/store"
 )
@@ -17,6 +19,13 @@ import (
 const (
 	queueMax     = 4096 // transactions that wait; more wait to be let in
 	groupRowsMax = 4096 // changed rows after which a group takes no more
+)
+
+// Where others write, too, a group runs again this often when they were faster,
+// and each of its transactions then as often alone.
+const (
+	sharedAttempts = 8
+	racePause      = time.Millisecond // the most, for each attempt so far
 )
 
 // groupMax is how many transactions share a commit. A variable for tests.
@@ -42,6 +51,8 @@ type writer struct {
 
 	conn         *conn
 	began        bool          // a transaction is open on conn
+	id           string        // of the row in chairlift_writer, where others write, too
+	commits      int64         // the number of the last commit tried, in that row
 	checkpointer *checkpointer // nil if there is nothing for it to do
 	texts        map[textRef]string
 	args         []driver.Value // reused
@@ -144,22 +155,25 @@ func (w *writer) commit(first *request, group []*request) []*request {
 			w.attempt(r, false)
 		}
 	}
-	changed := w.pendingRows() > 0
-	err := w.flush()
-	if _, conflict := errors.AsType[*store.ConflictError](err); conflict {
-		// Somebody added a row that exists. Once more, and everybody looks
-		// before he adds, so that it hits the one whose fault it is.
-		w.abort()
-		for _, r := range group {
+	w.conclude(group)
+	return group
+}
+
+// conclude commits what the group has changed and answers.
+func (w *writer) conclude(group []*request) {
+	changed, err := w.write(group)
+	if isConflict(err) && w.dialect.shared && len(group) > 1 {
+		// Another server keeps changing what one of the group wants. Alone it
+		// keeps nobody else from a commit.
+		for i, r := range group {
 			if !r.left {
-				w.attempt(r, true)
+				w.attempt(r, false)
+				w.conclude(group[i : i+1])
 			}
 		}
-		changed = w.pendingRows() > 0
-		err = w.flush()
+		return
 	}
-	if err != nil {
-		w.abort()
+	if err != nil && !errors.Is(err, store.ErrUnknown) {
 		err = fmt.Errorf("store: nothing of the transaction was kept: %w", err)
 	}
 	for _, r := range group {
@@ -175,7 +189,50 @@ func (w *writer) commit(first *request, group []*request) []*request {
 			w.checkpointer.afterCommit(w.conn)
 		}
 	}
-	return group
+}
+
+// write writes what the group has changed and commits. If others came first it
+// lets the closures run again.
+func (w *writer) write(group []*request) (changed bool, err error) {
+	attempts := 2
+	if w.dialect.shared {
+		attempts = sharedAttempts
+	}
+	for try := 1; ; try++ {
+		changed = w.pendingRows() > 0
+		// A closure that met a broken connection has failed with that.
+		if lost := w.lost(); !lost {
+			if err = w.flush(); err == nil {
+				return changed, nil
+			}
+		} else if err == nil {
+			err = errLost
+		}
+		// A connection that broke costs the group no more than another run,
+		// unless nobody knows what became of the commit.
+		again := isConflict(err) || (w.lost() || errors.Is(err, errLost)) && !errors.Is(err, store.ErrUnknown)
+		w.abort()
+		if !again || try == attempts {
+			return false, err
+		}
+		// Somebody added a row that exists: now everybody looks before he adds,
+		// so that it hits the one whose fault it is.
+		verify := !w.dialect.shared || errors.Is(err, errDuplicate)
+		err = nil
+		if w.dialect.shared && try > 1 { // let one of those who are after the same row go first
+			time.Sleep(rand.N(time.Duration(try) * racePause))
+		}
+		for _, r := range group {
+			if !r.left {
+				w.attempt(r, verify)
+			}
+		}
+	}
+}
+
+func isConflict(err error) bool {
+	_, conflict := errors.AsType[*store.ConflictError](err)
+	return conflict || errors.Is(err, errRace)
 }
 
 // next returns a request that waits, or nil if there is none or the group of
@@ -216,11 +273,8 @@ func (w *writer) pendingRows() (n int) {
 	return n
 }
 
-// begun returns the connection with a transaction open on it.
-func (w *writer) begun() (*conn, error) {
-	if w.began {
-		return w.conn, nil
-	}
+// connected returns the connection, made anew if there is none.
+func (w *writer) connected() (*conn, error) {
 	if w.conn == nil {
 		c, err := connect(w.dialect, false)
 		if err != nil {
@@ -228,11 +282,34 @@ func (w *writer) begun() (*conn, error) {
 		}
 		w.conn = c
 	}
-	if _, err := w.conn.exec(w.dialect.begin); err != nil {
+	return w.conn, nil
+}
+
+// begun returns the connection with a transaction open on it.
+func (w *writer) begun() (*conn, error) {
+	c, err := w.connected()
+	if err != nil || w.began {
+		return c, err
+	}
+	if _, err := c.exec(w.dialect.begin); err != nil {
 		return nil, err
 	}
 	w.began = true
-	return w.conn, nil
+	return c, nil
+}
+
+// reading returns the connection to read on. A database that others write to
+// is read as it is: what a closure writes is guarded by its version.
+func (w *writer) reading() (*conn, error) {
+	if w.dialect.shared {
+		return w.connected()
+	}
+	return w.begun()
+}
+
+// lost reports whether the connection broke.
+func (w *writer) lost() bool {
+	return w.conn != nil && w.dialect.lost != nil && w.dialect.lost(w.conn.driver)
 }
 
 // flush writes what is pending and commits.
@@ -240,6 +317,21 @@ func (w *writer) flush() error {
 	if !w.began && w.pendingRows() == 0 {
 		return nil
 	}
+	if w.dialect.shared {
+		if err := w.flushShared(); err != nil {
+			return err
+		}
+	} else if err := w.flushSole(); err != nil {
+		return err
+	}
+	w.began = false
+	for _, m := range w.order {
+		m.settle()
+	}
+	return nil
+}
+
+func (w *writer) flushSole() error {
 	c, err := w.begun()
 	if err != nil {
 		return err
@@ -251,27 +343,32 @@ func (w *writer) flush() error {
 			}
 		}
 	}
-	if _, err := c.exec("COMMIT"); err != nil {
-		return err
-	}
-	w.began = false
-	for _, m := range w.order {
-		m.settle()
-	}
-	return nil
+	_, err = c.exec("COMMIT")
+	return err
 }
 
 // abort drops the group's work and all that was concluded from it.
 func (w *writer) abort() {
-	if w.began {
+	if w.began && !w.lost() {
 		if _, err := w.conn.exec("ROLLBACK"); err != nil {
 			// Whatever state this connection is in, the next one is not.
-			w.conn.close()
-			w.conn = nil
+			w.drop()
 		}
-		w.began = false
 	}
+	if w.lost() {
+		w.drop()
+	}
+	w.began = false
 	w.forget()
+}
+
+// drop closes the connection; the next use makes a new one.
+func (w *writer) drop() {
+	if w.conn != nil {
+		w.conn.close()
+		w.conn = nil
+	}
+	w.began = false
 }
 
 // forget drops what was read and what is pending.
