@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/gamelift"
 
 	"github.com/chairlift-games/chairlift/internal/host"
+	"github.com/chairlift-games/chairlift/internal/store/pgtest"
 )
 
 const (
@@ -48,21 +49,32 @@ func TestKilledService(t *testing.T) {
 	for _, mode := range all {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			c := newCrash(t, mode)
-			defer c.tell()
-			c.load()
-			c.killOften(func() bool { return len(c.ready) >= kills })
-			c.unload(2 * settleWithin)
-			if found := c.settle(settleWithin); len(found) > 0 {
-				t.Fatalf("after %d kills:\n%s", kills, report(found))
-			}
-			c.dismiss()
-			if found := c.settle(settleWithin); len(found) > 0 {
-				t.Fatalf("after the last players left:\n%s", report(found))
-			}
-			c.delete()
+			killedService(t, mode, kills)
 		})
 	}
+}
+
+// TestKilledServiceOnPostgres is the same on the other database.
+func TestKilledServiceOnPostgres(t *testing.T) {
+	address := pgtest.URL(t)
+	t.Parallel()
+	killedService(t, "shared", kills/4, "--store", address)
+}
+
+func killedService(t *testing.T, mode string, kills int, args ...string) {
+	c := newCrash(t, mode, args...)
+	defer c.tell()
+	c.load()
+	c.killOften(func() bool { return len(c.ready) >= kills })
+	c.unload(2 * settleWithin)
+	if found := c.settle(settleWithin); len(found) > 0 {
+		t.Fatalf("after %d kills:\n%s", kills, report(found))
+	}
+	c.dismiss()
+	if found := c.settle(settleWithin); len(found) > 0 {
+		t.Fatalf("after the last players left:\n%s", report(found))
+	}
+	c.delete()
 }
 
 // TestKilledServiceThatForgets proves that the test above can fail: a service

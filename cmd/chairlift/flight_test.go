@@ -21,6 +21,7 @@ import (
 
 	"github.com/chairlift-games/chairlift/internal/auth"
 	"github.com/chairlift-games/chairlift/internal/need"
+	"github.com/chairlift-games/chairlift/internal/store/pgtest"
 )
 
 // The tests in this package fly the real program: they build it and the
@@ -45,7 +46,7 @@ func TestMain(m *testing.M) {
 				return 1
 			}
 		}
-		return m.Run()
+		return pgtest.Main(m)
 	}())
 }
 
@@ -151,6 +152,7 @@ func (s *service) kill() {
 // endInstances stops what the service left running.
 func (s *service) endInstances() {
 	cmd := exec.Command(filepath.Join(bin, "chairlift"), "serve", "--addr", "127.0.0.1:0", "--data", s.data, "--host", s.mode, "--stop-instances")
+	cmd.Args = append(cmd.Args, s.args...)
 	cmd.Stderr = s.log
 	out, err := cmd.StdoutPipe()
 	if err != nil || cmd.Start() != nil {

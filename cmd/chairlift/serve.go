@@ -10,7 +10,8 @@ import (
 type serveCmd struct {
 	Addr          string `help:"Address to listen on." default:"127.0.0.1:9080"`
 	Data          string `help:"Folder for everything that lasts." default:"./chairlift-data" type:"path"`
-	Store         string `help:"Where records are kept: sqlite:PATH; default SQLite in the data folder."`
+	Store         string `help:"Where records are kept: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE, which several servers may share; default SQLite in the data folder."`
+	Files         string `help:"Folder of builds and logs; servers of one database share it. Default the data folder." type:"path"`
 	Region        string `help:"Region of callers who name none." default:"us-west-2"`
 	Account       string `help:"Account number in ARNs, 12 digits." default:"000000000000"`
 	Host          string `help:"What starts instances: local (isolated where the rights allow, else shared), isolated, shared or none." enum:"local,isolated,shared,none" default:"local"`
@@ -29,7 +30,7 @@ func (c *serveCmd) Run(w *cli.World) error {
 	}
 	log := slog.New(slog.NewTextHandler(w.Err, &slog.HandlerOptions{Level: level}))
 	s, err := server.Open(w.Ctx, server.Options{
-		Addr: c.Addr, Data: c.Data, Store: c.Store, Region: c.Region, Account: c.Account, Profile: c.Profile,
+		Addr: c.Addr, Data: c.Data, Store: c.Store, Files: c.Files, Region: c.Region, Account: c.Account, Profile: c.Profile,
 		Host: server.LocalHost(c.Host), StopInstances: c.StopInstances, Log: log, Getenv: w.Getenv, NoReplay: c.NoReplay,
 	})
 	if err != nil {

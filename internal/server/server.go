@@ -20,7 +20,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,7 +35,6 @@ import (
 	"github.com/chairlift-games/chairlift/internal/ops"
 	"github.com/chairlift-games/chairlift/internal/s3door"
 	"github.com/chairlift-games/chairlift/internal/store"
-	"github.com/chairlift-games/chairlift/internal/store/sqldb"
 	"github.com/chairlift-games/chairlift/internal/wire"
 )
 
@@ -44,7 +42,8 @@ import (
 type Options struct {
 	Addr    string // default 127.0.0.1:9080
 	Data    string // folder, made if missing
-	Store   string // default SQLite in Data
+	Store   string // sqlite:PATH or postgres://…; default SQLite in Data
+	Files   string // folder of builds and logs, which servers of one database share; default Data
 	Region  string // of fleets made by callers who name none; default us-west-2
 	Account string // 12 digits; default 000000000000
 	Profile string // standard, hosted or 2019; default standard
@@ -122,12 +121,11 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return fmt.Errorf("the account %q is not 12 digits; change --account", o.Account)
 	case o.Profile != "standard":
 		return fmt.Errorf("the profile %q is not built yet; only standard is", o.Profile)
-	case o.Store != "" && !strings.HasPrefix(o.Store, "sqlite:"):
-		return fmt.Errorf("the store %q is not built yet; leave --store out for SQLite in the data folder, or give sqlite:PATH", o.Store)
 	}
 	if o.Data, err = filepath.Abs(o.Data); err != nil {
 		return err
 	}
+	o.Files = cmp.Or(o.Files, o.Data)
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		return fmt.Errorf("the data folder cannot be made: %w; name another with --data", err)
 	}
@@ -136,21 +134,14 @@ func (s *Server) open(ctx context.Context) (err error) {
 		// needs none of it.
 		s.host = beginHost(*o)
 	}
-	root, err := auth.RootKey(o.Data, o.Account, o.Getenv)
+	if s.store, err = openStore(*o); err != nil {
+		return err
+	}
+	root, master, err := openKeys(ctx, s.store, *o)
 	if err != nil {
 		return err
 	}
-	master, err := auth.MasterSecret(filepath.Join(o.Data, "master.key"))
-	if err != nil {
-		return err
-	}
-	database := cmp.Or(strings.TrimPrefix(o.Store, "sqlite:"), filepath.Join(o.Data, "chairlift.db"))
-	db, err := sqldb.OpenSQLite(database, sqldb.Options{Kinds: store.Kinds()})
-	if err != nil {
-		return err
-	}
-	s.store = db
-	if s.files, err = blob.Open(filepath.Join(o.Data, "blobs")); err != nil {
+	if s.files, err = blob.Open(filepath.Join(o.Files, "blobs")); err != nil {
 		return err
 	}
 	out := &dispatcher{}
@@ -158,7 +149,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		Store: s.store, Sender: out, Log: o.Log, NoReplay: o.NoReplay,
 		Heard: func(id lift.InstanceID) (time.Time, bool) { return s.hub.Heard(id) },
 	})
-	s.logs = &logs{dir: filepath.Join(o.Data, "logs")}
+	s.logs = &logs{dir: filepath.Join(o.Files, "logs")}
 	s.hub = link.NewHub(link.HubOptions{Service: &agents{engine: s.engine, builds: s.files, logs: s.logs}, Log: o.Log})
 	out.hub = s.hub
 
