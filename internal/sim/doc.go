@@ -8,6 +8,6 @@
 // world has to come to rest. The room knows every other but those that face
 // people; nothing knows it.
 //
-//	out := sim.Run(7, nil)
-//	if out.Err != nil { … } // sim.Run(7, os.Stdout) tells the story
+//	out := sim.Run(7, sim.Options{})
+//	if out.Err != nil { … } // sim.Run(7, sim.Options{Trace: os.Stdout}) tells the story
 package sim

@@ -47,6 +47,12 @@ func (w *world) ticketMoved(old, now *lift.Ticket) {
 	case now.Status == lift.TicketTimedOut && w.server.clock().Before(now.Deadline):
 		w.fail("ticket %s is TIMED_OUT and has time until %s", now.ID, now.Deadline)
 	}
+	if found := old.Status == lift.TicketSearching && (now.Status == lift.TicketRequiresAcceptance || now.Status == lift.TicketPlacing || now.Status == lift.TicketCompleted); found && !w.server.clock().Before(now.Deadline) {
+		w.fail("ticket %s found a match after its time, which ended at %s", now.ID, now.Deadline)
+	}
+	if now.Arriving && now.Status != lift.TicketQueued && now.Status != lift.TicketSearching {
+		w.fail("ticket %s is %s and waits for its matcher", now.ID, now.Status)
+	}
 	matched := now.Status == lift.TicketRequiresAcceptance || now.Status == lift.TicketPlacing || now.Status == lift.TicketCompleted
 	searching := now.Status == lift.TicketQueued || now.Status == lift.TicketSearching
 	if matched && now.Match == "" || searching && now.Match != "" {

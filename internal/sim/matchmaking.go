@@ -107,7 +107,7 @@ func (c *client) seek(m *lift.MatchmakingConfiguration, token string) {
 	w := c.w
 	in := &api.StartMatchmakingInput{TicketId: new("t-" + token), ConfigurationName: m.Name}
 	for range 1 + max(0, w.rng.IntN(8)-5) {
-		id := fmt.Sprintf("p-%d", w.rng.IntN(w.plan.players))
+		id := fmt.Sprintf("p-%d", w.rng.IntN(w.plan.seekers))
 		if slices.ContainsFunc(in.Players, func(p api.Player) bool { return *p.PlayerId == id }) {
 			continue
 		}

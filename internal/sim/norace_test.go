@@ -2,4 +2,4 @@
 
 package sim
 
-const defaultSeeds = 200 // what takes some 4 s on two cores
+const defaultSeeds = 100 // make sim plays more of them

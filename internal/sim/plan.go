@@ -3,6 +3,10 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,7 +20,7 @@ type plan struct {
 	cap       int           // of sessions activating at once on one instance; 0: none
 	patience  int           // seconds for a session to be activated
 	pause     time.Duration // of a client between two requests
-	players   int           // who look for matches; 0: nobody does
+	seekers   int           // players who look for matches; 0: nobody does
 	faults    faults
 }
 
@@ -41,11 +45,51 @@ type faults struct {
 	skew       bool // the service's clock is set
 }
 
-func (f *faults) all() []*bool {
-	return []*bool{
-		&f.cut, &f.partition, &f.slow, &f.crash, &f.death, &f.refuse, &f.hostLate, &f.prepare,
-		&f.servers, &f.players, &f.storeFails, &f.storeStops, &f.storeAgain, &f.storeDoubt, &f.sleep, &f.skew,
+// A setting is one choice of a plan, as people write it.
+type setting struct {
+	name string
+	at   any // *bool, *int or *time.Duration
+}
+
+func (p *plan) settings() []setting {
+	f := &p.faults
+	return []setting{
+		{"busy", &p.busy}, {"clients", &p.clients}, {"fleets", &p.fleets}, {"instances", &p.instances}, {"processes", &p.processes},
+		{"cap", &p.cap}, {"patience", &p.patience}, {"pause", &p.pause}, {"seekers", &p.seekers},
+		{"cut", &f.cut}, {"partition", &f.partition}, {"slow", &f.slow}, {"crash", &f.crash}, {"death", &f.death},
+		{"refuse", &f.refuse}, {"hostLate", &f.hostLate}, {"prepare", &f.prepare}, {"servers", &f.servers}, {"players", &f.players},
+		{"storeFails", &f.storeFails}, {"storeStops", &f.storeStops}, {"storeAgain", &f.storeAgain}, {"storeDoubt", &f.storeDoubt},
+		{"sleep", &f.sleep}, {"skew", &f.skew},
 	}
+}
+
+func (s setting) String() string {
+	return s.name + "=" + fmt.Sprint(reflect.ValueOf(s.at).Elem())
+}
+
+// change sets what a list such as "cut=false,clients=1,busy=1m30s" names.
+func (p *plan) change(list string) error {
+	for one := range strings.SplitSeq(list, ",") {
+		name, value, _ := strings.Cut(one, "=")
+		all := p.settings()
+		i := slices.IndexFunc(all, func(s setting) bool { return s.name == name })
+		if i < 0 {
+			return fmt.Errorf("a plan has no %q; there are %v", name, all)
+		}
+		var err error
+		switch at := all[i].at.(type) {
+		case *bool:
+			*at, err = strconv.ParseBool(value)
+		case *int:
+			*at, err = strconv.Atoi(value)
+		case *time.Duration:
+			*at, err = time.ParseDuration(value)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", one, err)
+		}
+	}
+	return nil
 }
 
 // choose makes most worlds small and short, because many of them find more than
@@ -66,18 +110,26 @@ func choose(rng *rand.Rand) plan {
 		pause:     time.Duration(1+rng.IntN(8)) * time.Second,
 	}
 	if rng.IntN(3) > 0 {
-		p.players = 4 + rng.IntN(3*size)
+		p.seekers = 4 + rng.IntN(3*size)
 	}
 	often := rng.IntN(100) // how likely each fault is in this world
-	for _, f := range p.faults.all() {
-		*f = rng.IntN(100) < often
+	for _, s := range p.settings() {
+		if on, ok := s.at.(*bool); ok {
+			*on = rng.IntN(100) < often
+		}
 	}
 	return p
 }
 
+// String spells a plan as change reads it, with the faults that are on.
 func (p plan) String() string {
-	type plain plan
-	return fmt.Sprintf("%+v", plain(p))
+	var on []string
+	for _, s := range p.settings() {
+		if text := s.String(); !strings.HasSuffix(text, "=false") {
+			on = append(on, text)
+		}
+	}
+	return strings.Join(on, ",")
 }
 
 // scheduleFaults starts those that come by themselves.

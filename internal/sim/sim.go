@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/auth"
@@ -57,12 +58,22 @@ const (
 	maxEvents = 1_000_000
 )
 
-// Run lives through the world of a seed. It writes the story to trace unless
-// that is nil; the hash is the same either way.
-func Run(seed uint64, trace io.Writer) Outcome {
-	w := newWorld(seed, trace)
+// Options say where a world lives. The zero value is a store in memory and a
+// story that nobody reads; the hash is the same whatever they say.
+type Options struct {
+	Trace io.Writer                   // takes the story
+	Open  func() (store.Store, error) // opens an empty store that knows store.Kinds
+	// Plan changes what the seed chose: "cut=false,clients=1". See Outcome.Plan
+	// for what there is.
+	Plan string
+}
+
+// Run lives through the world of a seed.
+func Run(seed uint64, o Options) Outcome {
+	w := newWorld(seed, o)
+	defer w.store.Close()
 	begin := w.now
-	w.live()
+	w.liveOrFail()
 	return Outcome{
 		Plan: w.plan.String(), Hash: w.hash.Sum64(), Events: w.events, Lasted: w.now.Sub(begin), Tally: w.tally, Err: w.err,
 	}
@@ -93,26 +104,44 @@ type world struct {
 	facts   facts
 }
 
-func newWorld(seed uint64, trace io.Writer) *world {
+func newWorld(seed uint64, o Options) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
-		hash: fnv.New64a(), trace: trace, facts: newFacts(),
+		hash: fnv.New64a(), trace: o.Trace, facts: newFacts(),
 		ctx: auth.WithCaller(context.Background(), auth.Caller{Account: account, Region: region, Principal: "arn:aws:iam::" + account + ":user/sim"}),
 	}
 	w.plan = choose(w.rng)
+	if o.Plan != "" {
+		if err := w.plan.change(o.Plan); err != nil {
+			w.fail("the plan: %v", err)
+		}
+	}
 	var key [32]byte
 	for i := range key {
 		key[i] = byte(w.rng.Uint32())
 	}
-	db, err := memdb.New(store.Kinds()...)
+	if o.Open == nil {
+		o.Open = func() (store.Store, error) { return memdb.New(store.Kinds()...) }
+	}
+	db, err := o.Open()
 	if err != nil {
-		w.fail("the store: %v", err)
+		panic(fmt.Sprintf("sim: a store cannot be opened: %v", err)) // nothing to play with
 	}
 	w.store = &faultStore{Store: db, w: w}
 	w.host = &host{w: w, instances: map[lift.InstanceID]*instance{}, stopped: map[lift.InstanceID]bool{}}
 	w.server = &server{w: w, ids: rand.NewChaCha8(key), conns: map[lift.InstanceID]*conn{}, past: map[lift.InstanceID]time.Time{}}
 	w.note("world", "%v", w.plan)
 	return w
+}
+
+// liveOrFail makes a panic a failure like others.
+func (w *world) liveOrFail() {
+	defer func() {
+		if p := recover(); p != nil {
+			w.fail("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	w.live()
 }
 
 // live goes from event to event until everything has come to rest.

@@ -67,8 +67,8 @@ type suite struct {
 }
 
 // build compiles the tests of a directory.
-func (f *finder) build(ctx context.Context, list, dir, to string, args ...string) (suite, error) {
-	s := suite{name: strings.TrimPrefix(dir, "internal/"), dir: filepath.Join(f.root, dir), args: args}
+func (f *finder) build(ctx context.Context, list, dir, to string) (suite, error) {
+	s := suite{name: strings.TrimPrefix(dir, "internal/"), dir: filepath.Join(f.root, dir)}
 	s.path = filepath.Join(to, strings.ReplaceAll(dir, "/", "_")+".test")
 	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", list, "-o", s.path, "./"+dir)
 	cmd.Dir = f.root

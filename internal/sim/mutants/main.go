@@ -150,38 +150,58 @@ func findAll() (*finder, error) {
 	return f, nil
 }
 
-// build makes the suites that each broken directory runs: its tests, then the
-// simulation. All of them must pass while nothing is switched on.
+// build makes the suites that each broken directory runs: a few worlds, which
+// notice most and soon, its tests, then all worlds. All must pass while nothing
+// is switched on.
 func (o options) build(ctx context.Context, f *finder, tmp string, chosen []site) (map[string][]suite, error) {
 	overlay, err := f.overlay(tmp)
 	if err != nil {
 		return nil, err
 	}
 	built := map[string]suite{}
+	get := func(dir string, args ...string) (suite, error) {
+		s, ok := built[dir]
+		if !ok {
+			if s, err = f.build(ctx, overlay, dir, tmp); err != nil {
+				return s, err
+			}
+			built[dir] = s
+			s.args = args
+			if by := s.run(ctx, 0, o.each); by != "" {
+				return s, fmt.Errorf("with nothing broken: %s", by)
+			}
+		}
+		s.args = args
+		return s, nil
+	}
 	suites := map[string][]suite{}
 	for _, b := range broken {
 		if !slices.ContainsFunc(chosen, func(s site) bool { return s.dir() == b.dir }) {
 			continue
 		}
-		for _, dir := range append(strings.Fields(b.tests), simulation) {
-			var args []string
-			switch {
-			case dir != simulation && o.noTests, dir == simulation && o.seeds == 0:
-				continue
-			case dir == simulation:
-				args = []string{"-test.run=Sim", "-once", fmt.Sprint("-seeds=", o.seeds)}
+		worlds := func(n int) error {
+			if n == 0 {
+				return nil
 			}
-			s, ok := built[dir]
-			if !ok {
-				if s, err = f.build(ctx, overlay, dir, tmp, args...); err != nil {
-					return nil, err
-				}
-				if by := s.run(ctx, 0, o.each); by != "" {
-					return nil, fmt.Errorf("with nothing broken: %s", by)
-				}
-				built[dir] = s
+			s, err := get(simulation, "-test.run=Sim", "-once", "-shrink=false", fmt.Sprint("-seeds=", n))
+			suites[b.dir] = append(suites[b.dir], s)
+			return err
+		}
+		if err := worlds(o.seeds / 8); err != nil {
+			return nil, err
+		}
+		for _, dir := range strings.Fields(b.tests) {
+			if o.noTests {
+				break
+			}
+			s, err := get(dir)
+			if err != nil {
+				return nil, err
 			}
 			suites[b.dir] = append(suites[b.dir], s)
+		}
+		if err := worlds(o.seeds); err != nil {
+			return nil, err
 		}
 	}
 	return suites, nil

@@ -1,0 +1,89 @@
+package sim
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chairlift-games/chairlift/internal/store"
+	"github.com/chairlift-games/chairlift/internal/store/sqldb"
+)
+
+var storeSeeds = flag.Int("store-seeds", 3, "how many worlds TestStores plays on each store")
+
+// stores are those in which a world must go as it goes in memory.
+var stores = []struct {
+	name string
+	open func(t *testing.T) func() (store.Store, error)
+}{
+	{"SQLite", func(t *testing.T) func() (store.Store, error) { return openSQLite(t, 0) }},
+	{"SQLite that forgets", func(t *testing.T) func() (store.Store, error) { return openSQLite(t, 20_000) }},
+}
+
+func openSQLite(t *testing.T, cacheBytes int) func() (store.Store, error) {
+	n := 0
+	dir := t.TempDir()
+	return func() (store.Store, error) {
+		n++
+		return sqldb.OpenSQLite(filepath.Join(dir, fmt.Sprint(n, ".db")), sqldb.Options{Kinds: store.Kinds(), CacheBytes: cacheBytes, Views: 1})
+	}
+}
+
+// TestStores plays worlds on every store there is. They go the same way on all
+// of them: whatever a world does proves a store.
+func TestStores(t *testing.T) {
+	for _, s := range stores {
+		t.Run(s.name, func(t *testing.T) {
+			open := s.open(t)
+			for n := range *storeSeeds {
+				seed := uint64(n)
+				if *seedFlag >= 0 {
+					seed = uint64(*seedFlag)
+				}
+				if Run(seed, Options{}).Hash != Run(seed, Options{Open: open}).Hash {
+					part(t, seed, Options{}, Options{Open: open}, s.name)
+				}
+				if *seedFlag >= 0 {
+					break
+				}
+			}
+		})
+	}
+}
+
+// part fails the test for a world that goes two ways. It writes both stories
+// and says where they part.
+func part(t *testing.T, seed uint64, a, b Options, other string) {
+	t.Helper()
+	story := func(name string, o Options) *bufio.Scanner {
+		path := filepath.Join(t.ArtifactDir(), fmt.Sprintf("seed-%d-%s.txt", seed, name))
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		o.Trace = f
+		Run(seed, o)
+		if _, err := f.Seek(0, 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("a story of it is in %s (kept with -artifacts)", path)
+		lines := bufio.NewScanner(f)
+		lines.Buffer(nil, 16<<20)
+		return lines
+	}
+	first, second := story("first", a), story(other, b)
+	for n := 1; ; n++ {
+		if one, two := first.Scan(), second.Scan(); one && two && first.Text() == second.Text() {
+			continue
+		} else if !one && !two {
+			t.Errorf("the world of seed %d went two ways, and does not do it again", seed)
+		} else {
+			t.Errorf("the world of seed %d goes two ways, from line %d of its story:\n\t%.300s\n\t%.300s", seed, n, first.Text(), second.Text())
+		}
+		return
+	}
+}
