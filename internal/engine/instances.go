@@ -95,6 +95,15 @@ func (tx *Tx) forget(f *lift.Fleet) error {
 	case tx.Now.Before(f.TerminatedAt.Add(store.KeepFleets)):
 		f.LookAt = time.Time{}
 	default:
+		ps, err := store.Peerings.All(tx, "fleet", f.Region+"/"+string(f.ID)+"/")
+		if err != nil {
+			return err
+		}
+		for _, p := range ps {
+			if err := store.Peerings.Delete(tx, string(p.ID)); err != nil {
+				return err
+			}
+		}
 		if err := store.Scalings.Delete(tx, string(f.ID)); err != nil {
 			return err
 		}
@@ -144,7 +153,7 @@ func (tx *Tx) request(f *lift.Fleet) error {
 	}
 	token := hex.EncodeToString(secret)
 	i := lift.Instance{
-		ID: lift.NewInstanceID(tx.Now, tx.e.opts.IDs), FleetID: f.ID, Region: f.Region, Location: f.Region, Type: f.InstanceType,
+		ID: tx.NewInstanceID(), FleetID: f.ID, Region: f.Region, Location: f.Region, Type: f.InstanceType,
 		Status: lift.InstancePending, TokenHash: HashToken(token), CreatedAt: tx.Now,
 	}
 	if err := store.Instances.Put(tx, &i); err != nil {

@@ -49,6 +49,10 @@ var agenda = []due{
 	claiming(store.Placements, (*Tx).placementDue),
 	claiming(store.Matches, (*Tx).matchDue),
 	claiming(store.Tickets, (*Tx).ticketDue),
+	claiming(store.PeeringAuthorizations, func(tx *Tx, a *lift.PeeringAuthorization) error {
+		return store.PeeringAuthorizations.Delete(tx, store.PeeringAuthorizationKey(a.Region, a.PeerAccount, a.PeerNetwork, a.FleetOwner))
+	}),
+	claiming(store.Peerings, (*Tx).peeringDue),
 	claiming(store.Scalings, (*Tx).scalingDue),
 	claiming(store.Fleets, (*Tx).fleetDue),
 	claiming(store.Instances, (*Tx).instanceDue),

@@ -31,6 +31,9 @@ type Tx struct {
 // NewID returns a time-ordered UUID.
 func (tx *Tx) NewID() string { return lift.UUID(tx.Now, tx.e.opts.IDs) }
 
+// NewInstanceID returns an instance id.
+func (tx *Tx) NewInstanceID() lift.InstanceID { return lift.NewInstanceID(tx.Now, tx.e.opts.IDs) }
+
 // Put notes when the row is due on its way into the store.
 func (tx *Tx) Put(kind string, r store.Row) error {
 	if !r.Due.IsZero() {

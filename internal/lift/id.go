@@ -15,6 +15,7 @@ type (
 	ScriptID        string // script-<uuid>
 	FleetID         string // fleet-<uuid>
 	AliasID         string // alias-<uuid>
+	PeeringID       string // pcx-<17 hex digits>
 	InstanceID      string // i-<17 hex digits>; also the name of its agent
 	ProcessID       string // a UUID; the pID of the Server SDK
 	GameSessionID   string // the ARN, as players and SDKs see it

@@ -81,7 +81,7 @@ func checkKindOfFleet(c caller, in *api.CreateFleetInput) error {
 	case (in.PeerVpcId == nil) != (in.PeerVpcAwsAccountId == nil):
 		return invalid("PeerVpcId and PeerVpcAwsAccountId go together")
 	case in.PeerVpcId != nil:
-		return invalid("VPC peering is not built yet; leave PeerVpcId and PeerVpcAwsAccountId out")
+		return invalid("VPC peering during the creation of a fleet is not built yet; leave PeerVpcId and PeerVpcAwsAccountId out, and call CreateVpcPeeringConnection for the fleet")
 	case in.CertificateConfiguration != nil && in.CertificateConfiguration.CertificateType != "DISABLED":
 		return invalid("TLS certificates of fleets are not built yet; leave CertificateConfiguration out")
 	case or(in.PlayerGatewayMode, "DISABLED") != "DISABLED" || in.PlayerGatewayConfiguration != nil:
@@ -154,6 +154,9 @@ func (s *Service) DeleteFleet(ctx context.Context, in *api.DeleteFleetInput) (*a
 			if err := empty(tx, f); err != nil {
 				return nil, err
 			}
+		}
+		if err := unpeered(tx, f); err != nil {
+			return nil, err
 		}
 		f.Status, f.LookAt = lift.FleetDeleting, tx.Now
 		if err := store.Fleets.Put(tx, f); err != nil {

@@ -113,6 +113,28 @@ var (
 		due: func(s *lift.Scaling) time.Time { return s.SampleAt },
 	}
 
+	PeeringAuthorizations = &Table[lift.PeeringAuthorization]{
+		Kind: Kind{Name: "peeringauthorization"}, noun: "peering authorization",
+		id: func(a *lift.PeeringAuthorization) string {
+			return PeeringAuthorizationKey(a.Region, a.PeerAccount, a.PeerNetwork, a.FleetOwner)
+		},
+		due: func(a *lift.PeeringAuthorization) time.Time { return a.ExpiresAt },
+	}
+
+	Peerings = &Table[lift.Peering]{
+		Kind: Kind{Name: "peering", Indexes: []string{"fleet"}}, noun: "peering connection",
+		id: func(p *lift.Peering) string { return string(p.ID) },
+		keys: func(p *lift.Peering) map[string]string {
+			return map[string]string{"fleet": p.Region + "/" + string(p.FleetID) + "/"}
+		},
+		due: func(p *lift.Peering) time.Time {
+			if p.Status == lift.PeeringInitiating {
+				return p.CreatedAt
+			}
+			return time.Time{}
+		},
+	}
+
 	// Instances that are gone are found by id only.
 	Instances = &Table[lift.Instance]{
 		Kind: Kind{Name: "instance", Indexes: []string{"fleet"}}, noun: "instance",
@@ -343,7 +365,7 @@ var (
 // Kinds lists every kind, for those who open a store.
 func Kinds() []Kind {
 	return []Kind{
-		Builds.Kind, Scripts.Kind, Aliases.Kind, Locations.Kind, Fleets.Kind, Scalings.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
+		Builds.Kind, Scripts.Kind, Aliases.Kind, Locations.Kind, Fleets.Kind, Scalings.Kind, PeeringAuthorizations.Kind, Peerings.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
 		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind,
 		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Keys.Kind, Secrets.Kind,
 	}
@@ -355,6 +377,11 @@ func InRegion(region, name string) string { return region + "/" + name }
 
 // TicketKey is the id of a ticket.
 func TicketKey(t *lift.Ticket) string { return InRegion(t.Region, string(t.ID)) }
+
+// PeeringAuthorizationKey is the id of a PeeringAuthorization.
+func PeeringAuthorizationKey(region, peer, network, owner string) string {
+	return strings.Join([]string{region, bounded(peer), bounded(network), bounded(owner)}, "/")
+}
 
 // CreatorKey is the id of a Creator.
 func CreatorKey(f lift.FleetID, creator string) string { return string(f) + "/" + bounded(creator) }

@@ -1,0 +1,42 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+// peeringDue connects a fleet with another network, or says why not. The
+// instances of every host there is reach what their machine reaches, so there
+// is nothing to configure, and the record is all (behaviour 2.19).
+func (tx *Tx) peeringDue(p *lift.Peering) error {
+	f, ok, err := store.Fleets.Get(tx, string(p.FleetID))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return store.Peerings.Delete(tx, string(p.ID))
+	}
+	allowed, err := Authorized(tx, p)
+	if err != nil {
+		return err
+	}
+	n := lift.Notice{Code: lift.PeeringSucceeded, Message: fmt.Sprintf("peering connection %s with %s is active", p.ID, p.PeerNetwork)}
+	p.Status, p.Message = lift.PeeringActive, "instances reach this network as the machine does that they run on"
+	if !allowed {
+		p.Status, p.Message = lift.PeeringFailed, fmt.Sprintf("account %s has not authorized account %s to connect with %s, or the authorization has expired; call CreateVpcPeeringAuthorization", p.PeerAccount, p.Account, p.PeerNetwork)
+		n = lift.Notice{Code: lift.PeeringFailedEvent, Message: fmt.Sprintf("peering connection %s failed: %s", p.ID, p.Message)}
+	}
+	if err := tx.Log(f, n); err != nil {
+		return err
+	}
+	return store.Peerings.Put(tx, p)
+}
+
+// Authorized reports whether the owner of the other network allows p now. An
+// authorization whose time is over is gone within a turn.
+func Authorized(tx *Tx, p *lift.Peering) (bool, error) {
+	a, ok, err := store.PeeringAuthorizations.Get(tx, store.PeeringAuthorizationKey(p.Region, p.PeerAccount, p.PeerNetwork, p.Account))
+	return ok && tx.Now.Before(a.ExpiresAt), err
+}
