@@ -199,6 +199,9 @@ func (w *world) together(t *touched) {
 			w.checkMade(id)
 		}
 	}
+	for _, check := range t.news {
+		check()
+	}
 	for _, id := range t.instances {
 		if i := f.instances[id]; i != nil {
 			w.checkInstance(i, slices.Contains(t.opened, id))

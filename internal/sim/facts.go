@@ -34,6 +34,7 @@ type facts struct {
 	most     map[lift.GameSessionID]int                           // slots a game session ever had
 
 	waitsSince map[lift.TicketID]time.Time // when a ticket began to search, in the world's time
+	toldAt     map[string]time.Time        // the time of the last event about a subject
 }
 
 func newFacts() facts {
@@ -42,7 +43,7 @@ func newFacts() facts {
 		sessions: map[lift.GameSessionID]*lift.GameSession{}, players: map[lift.PlayerSessionID]*lift.PlayerSession{},
 		placements: map[string]*lift.Placement{}, conversations: map[lift.InstanceID]*store.Conversation{}, effects: map[lift.EffectID]*store.Outbox{}, queues: map[string]*lift.Queue{},
 		rules: map[string]*lift.RuleSet{}, configurations: map[string]*lift.MatchmakingConfiguration{}, tickets: map[string]*lift.Ticket{},
-		seekers: map[string]*lift.Seeker{}, matches: map[string]*lift.Match{}, waitsSince: map[lift.TicketID]time.Time{},
+		seekers: map[string]*lift.Seeker{}, matches: map[string]*lift.Match{}, waitsSince: map[lift.TicketID]time.Time{}, toldAt: map[string]time.Time{},
 		everSent: map[lift.EffectID]bool{}, seated: map[lift.GameSessionID]map[lift.PlayerSessionID]bool{}, most: map[lift.GameSessionID]int{},
 	}
 }
@@ -118,9 +119,12 @@ func (w *world) written(tx store.Tx, k rowKey, t *touched) (err error) {
 	case store.Conversations.Kind.Name:
 		_, _, err = take(tx, store.Conversations, k.id, f.conversations, w.conversationMoved)
 	case store.Effects.Kind.Name:
-		_, _, err = take(tx, store.Effects, k.id, f.effects, func(_, now *store.Outbox) {
+		_, _, err = take(tx, store.Effects, k.id, f.effects, func(old, now *store.Outbox) {
 			if now != nil {
 				f.everSent[now.ID] = true
+			}
+			if old == nil && now.Publish != nil {
+				w.published(now.Publish, t)
 			}
 		})
 	case store.Queues.Kind.Name:
@@ -137,6 +141,9 @@ func (w *world) written(tx store.Tx, k rowKey, t *touched) (err error) {
 		var old, now *lift.Ticket
 		old, now, err = take(tx, store.Tickets, k.id, f.tickets, w.ticketMoved)
 		t.tickets.add(k.id)
+		if now != nil && w.plan.sink {
+			t.news = append(t.news, func() { w.checkTold(old, now, t) })
+		}
 		for _, s := range []*lift.Ticket{old, now} {
 			if s != nil && s.Match != "" {
 				t.matches.add(region + "/" + string(s.Match))
@@ -165,6 +172,8 @@ type touched struct {
 	sessions          list[lift.GameSessionID]
 	placements        list[string]
 	tickets, matches  list[string]
+	told              []told
+	news              []func() // asks whether it was told
 }
 
 type list[T comparable] []T

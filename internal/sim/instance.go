@@ -317,6 +317,8 @@ func effectOf(eff lift.Effect) string {
 		return "TerminateProcess " + short(eff.TerminateProcess.ProcessID)
 	case eff.Drain != nil:
 		return "Drain"
+	case eff.Publish != nil:
+		return "Publish"
 	}
 	return "nothing"
 }

@@ -21,6 +21,7 @@ type plan struct {
 	patience  int           // seconds for a session to be activated
 	pause     time.Duration // of a client between two requests
 	seekers   int           // players who look for matches; 0: nobody does
+	sink      bool          // somebody hears of events
 	faults    faults
 }
 
@@ -55,7 +56,7 @@ func (p *plan) settings() []setting {
 	f := &p.faults
 	return []setting{
 		{"busy", &p.busy}, {"clients", &p.clients}, {"fleets", &p.fleets}, {"instances", &p.instances}, {"processes", &p.processes},
-		{"cap", &p.cap}, {"patience", &p.patience}, {"pause", &p.pause}, {"seekers", &p.seekers},
+		{"cap", &p.cap}, {"patience", &p.patience}, {"pause", &p.pause}, {"seekers", &p.seekers}, {"sink", &p.sink},
 		{"cut", &f.cut}, {"partition", &f.partition}, {"slow", &f.slow}, {"crash", &f.crash}, {"death", &f.death},
 		{"refuse", &f.refuse}, {"hostLate", &f.hostLate}, {"prepare", &f.prepare}, {"servers", &f.servers}, {"players", &f.players},
 		{"storeFails", &f.storeFails}, {"storeStops", &f.storeStops}, {"storeAgain", &f.storeAgain}, {"storeDoubt", &f.storeDoubt},
@@ -110,11 +111,11 @@ func choose(rng *rand.Rand) plan {
 		pause:     time.Duration(1+rng.IntN(8)) * time.Second,
 	}
 	if rng.IntN(3) > 0 {
-		p.seekers = 4 + rng.IntN(3*size)
+		p.seekers, p.sink = 4+rng.IntN(3*size), rng.IntN(2) == 0
 	}
 	often := rng.IntN(100) // how likely each fault is in this world
 	for _, s := range p.settings() {
-		if on, ok := s.at.(*bool); ok {
+		if on, ok := s.at.(*bool); ok && s.name != "sink" {
 			*on = rng.IntN(100) < often
 		}
 	}

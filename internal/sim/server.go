@@ -43,7 +43,7 @@ func (s *server) start() {
 	s.conns, s.past = map[lift.InstanceID]*conn{}, map[lift.InstanceID]time.Time{}
 	w.store.dying, w.store.crashAt = false, 0
 	s.engine = engine.New(engine.Options{
-		Store: w.store, Sender: s, Now: s.clock, IDs: s.ids,
+		Store: w.store, Sender: s, Now: s.clock, IDs: s.ids, Sinks: w.sinks,
 		Heard: func(id lift.InstanceID) (time.Time, bool) {
 			if c := s.conns[id]; c != nil {
 				return c.far.Heard().Add(s.skew), true
@@ -66,6 +66,9 @@ func (s *server) start() {
 	s.planTurn(w.now)
 	s.planMatch(w.now)
 	s.soon(time.Second, s.lookAtHost)
+	if w.plan.sink {
+		s.soon(3*time.Second, s.empty)
+	}
 }
 
 // soon does something within a while unless this life has ended by then.
@@ -193,6 +196,9 @@ func (s *server) Send(effects []lift.Effect) {
 	}
 	for _, eff := range effects {
 		s.w.checkSent(eff)
+		if _, ok := eff.To.Sink(); ok {
+			continue // it looks for them
+		}
 		if eff.To == lift.ToHost {
 			s.carryOut(eff)
 			continue

@@ -127,7 +127,7 @@ func newWorld(seed uint64, o Options) *world {
 	if err != nil {
 		panic(fmt.Sprintf("sim: a store cannot be opened: %v", err)) // nothing to play with
 	}
-	w.store = &faultStore{Store: db, w: w}
+	w.store = &faultStore{Store: db, w: w, shapes: map[uint64]bool{}}
 	w.host = &host{w: w, instances: map[lift.InstanceID]*instance{}, stopped: map[lift.InstanceID]bool{}}
 	w.server = &server{w: w, ids: rand.NewChaCha8(key), conns: map[lift.InstanceID]*conn{}, past: map[lift.InstanceID]time.Time{}}
 	w.note("world", "%v", w.plan)

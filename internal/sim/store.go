@@ -22,8 +22,9 @@ var (
 type faultStore struct {
 	store.Store
 	w       *world
-	crashAt int  // the service ends with the commit after so many; 0: it does not
-	dying   bool // it has: nothing is committed or sent any more
+	crashAt int             // the service ends with the commit after so many; 0: it does not
+	dying   bool            // it has: nothing is committed or sent any more
+	shapes  map[uint64]bool // of transactions that there were; see run
 }
 
 func (s *faultStore) View(ctx context.Context, f func(store.Tx) error) error {
@@ -34,10 +35,8 @@ func (s *faultStore) View(ctx context.Context, f func(store.Tx) error) error {
 		s.w.tally.StoreFaults++
 		return errStore
 	}
-	if err := s.stumble(f, func(f func(store.Tx) error) error { return s.Store.View(ctx, f) }); err != nil {
-		return err
-	}
-	return s.Store.View(ctx, f)
+	_, err := s.run(f, func(f func(store.Tx) error) error { return s.Store.View(ctx, f) })
+	return err
 }
 
 func (s *faultStore) Update(ctx context.Context, f func(store.Tx) error) error {
@@ -62,16 +61,7 @@ func (s *faultStore) Update(ctx context.Context, f func(store.Tx) error) error {
 			return err
 		}
 	}
-	if err := s.stumble(f, func(f func(store.Tx) error) error { return s.Store.Update(ctx, f) }); err != nil {
-		return err
-	}
-	var written []rowKey
-	err := s.Store.Update(ctx, func(tx store.Tx) error {
-		r := &recorder{tx: tx}
-		err := f(r)
-		written = r.written
-		return err
-	})
+	written, err := s.run(f, func(f func(store.Tx) error) error { return s.Store.Update(ctx, f) })
 	if err != nil {
 		return err
 	}
@@ -92,19 +82,52 @@ func (s *faultStore) Update(ctx context.Context, f func(store.Tx) error) error {
 	return nil
 }
 
+// run runs a closure in a transaction and returns what it wrote. Perhaps the
+// transaction stumbles first, most likely if it is the first one with these
+// steps in this world.
+func (s *faultStore) run(f func(store.Tx) error, transaction func(func(store.Tx) error) error) ([]rowKey, error) {
+	r := &recorder{}
+	stumbles := false
+	err := transaction(func(tx store.Tx) error {
+		*r = recorder{tx: tx}
+		err := f(r)
+		if stumbles = err == nil && s.mayStumble(r.shape); stumbles {
+			return errAgain
+		}
+		return err
+	})
+	if !stumbles {
+		return r.written, err
+	}
+	if err := s.stumble(f, transaction); err != nil {
+		return nil, err
+	}
+	err = transaction(func(tx store.Tx) error {
+		*r = recorder{tx: tx}
+		return f(r)
+	})
+	return r.written, err
+}
+
+func (s *faultStore) mayStumble(shape uint64) bool {
+	percent := 1
+	if !s.shapes[shape] {
+		percent = 25
+	}
+	s.shapes[shape] = true
+	return s.w.bad(s.w.plan.faults.storeStops, percent)
+}
+
 // stumble lets a transaction fail at its first step, at its second, and so on
 // to its end, and leaves nothing of that. Each time the closure has to fail,
-// too: who goes on commits half of what belongs together. In the end it may be
-// refused, or run as ever.
-func (s *faultStore) stumble(f func(store.Tx) error, run func(func(store.Tx) error) error) error {
+// too: who goes on commits half of what belongs together. In the end the
+// transaction may be refused.
+func (s *faultStore) stumble(f func(store.Tx) error, transaction func(func(store.Tx) error) error) error {
 	w := s.w
-	if !w.bad(w.plan.faults.storeStops, 2) {
-		return nil
-	}
 	w.tally.StoreFaults++
 	for at := 1; ; at++ {
 		ran, done := false, false
-		err := run(func(tx store.Tx) error {
+		err := transaction(func(tx store.Tx) error {
 			ran = true
 			r := &recorder{tx: tx, stopAt: at}
 			err := f(r)
@@ -136,13 +159,17 @@ type recorder struct {
 	tx      store.Tx
 	written []rowKey
 	step    int
-	stopAt  int // the step that fails; 0: none does
+	shape   uint64 // tells one sequence of steps from others
+	stopAt  int    // the step that fails; 0: none does
 }
 
 type rowKey struct{ kind, id string }
 
 // next counts a step and fails it if it is time.
-func (r *recorder) next() error {
+func (r *recorder) next(step, kind string) error {
+	for _, c := range []byte(step + kind) {
+		r.shape = (r.shape ^ uint64(c)) * 1099511628211 // as FNV does
+	}
 	if r.step++; r.step == r.stopAt {
 		return errStore
 	}
@@ -156,14 +183,14 @@ func (r *recorder) wrote(kind, id string) {
 }
 
 func (r *recorder) Get(kind, id string) (store.Row, bool, error) {
-	if err := r.next(); err != nil {
+	if err := r.next("Get", kind); err != nil {
 		return store.Row{}, false, err
 	}
 	return r.tx.Get(kind, id)
 }
 
 func (r *recorder) Put(kind string, row store.Row) error {
-	if err := r.next(); err != nil {
+	if err := r.next("Put", kind); err != nil {
 		return err
 	}
 	r.wrote(kind, row.ID)
@@ -171,7 +198,7 @@ func (r *recorder) Put(kind string, row store.Row) error {
 }
 
 func (r *recorder) Delete(kind, id string) error {
-	if err := r.next(); err != nil {
+	if err := r.next("Delete", kind); err != nil {
 		return err
 	}
 	r.wrote(kind, id)
@@ -179,21 +206,21 @@ func (r *recorder) Delete(kind, id string) error {
 }
 
 func (r *recorder) Scan(kind, index, prefix string, after store.Cursor, limit int) ([]store.Row, error) {
-	if err := r.next(); err != nil {
+	if err := r.next("Scan", kind); err != nil {
 		return nil, err
 	}
 	return r.tx.Scan(kind, index, prefix, after, limit)
 }
 
 func (r *recorder) Claim(kind, owner string, now, until time.Time, limit int) ([]store.Row, error) {
-	if err := r.next(); err != nil {
+	if err := r.next("Claim", kind); err != nil {
 		return nil, err
 	}
 	return r.tx.Claim(kind, owner, now, until, limit)
 }
 
 func (r *recorder) NextDue(kind string) (time.Time, bool, error) {
-	if err := r.next(); err != nil {
+	if err := r.next("NextDue", kind); err != nil {
 		return time.Time{}, false, err
 	}
 	return r.tx.NextDue(kind)
