@@ -2,4 +2,4 @@
 
 package sim
 
-const defaultSeeds = 100 // make sim plays more of them
+const defaultSeeds, defaultStoreSeeds = 80, 3 // make sim plays more of them

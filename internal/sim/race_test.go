@@ -2,4 +2,4 @@
 
 package sim
 
-const defaultSeeds = 8 // each costs ten times as much
+const defaultSeeds, defaultStoreSeeds = 8, 1 // each costs ten times as much

@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/chairlift-games/chairlift/internal/store"
+	"github.com/chairlift-games/chairlift/internal/store/pgtest"
 	"github.com/chairlift-games/chairlift/internal/store/sqldb"
 )
 
-var storeSeeds = flag.Int("store-seeds", 3, "how many worlds TestStores plays on each store")
+var storeSeeds = flag.Int("store-seeds", defaultStoreSeeds, "how many worlds TestStores plays on each store")
 
 // stores are those in which a world must go as it goes in memory.
 var stores = []struct {
@@ -21,7 +22,15 @@ var stores = []struct {
 }{
 	{"SQLite", func(t *testing.T) func() (store.Store, error) { return openSQLite(t, 0) }},
 	{"SQLite that forgets", func(t *testing.T) func() (store.Store, error) { return openSQLite(t, 20_000) }},
+	{"PostgreSQL", func(t *testing.T) func() (store.Store, error) {
+		pgtest.Shared(t) // or skip
+		return func() (store.Store, error) {
+			return sqldb.OpenPostgres(pgtest.URL(t), sqldb.Options{Kinds: store.Kinds(), Views: 1})
+		}
+	}},
 }
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 func openSQLite(t *testing.T, cacheBytes int) func() (store.Store, error) {
 	n := 0
