@@ -68,6 +68,7 @@ type question struct {
 	process  lift.ProcessID
 	describe bool // the answer is a list of player sessions
 	activate bool // a yes means that the process is of use
+	backfill bool // the answer is a ticket
 }
 
 // drain is the end of the instance.

@@ -76,6 +76,16 @@ func (c *Core) asked(now time.Time, ev Asked) {
 			err = sdk.Errorf(http.StatusBadRequest, "PlayerSessionPolicy must be ACCEPT_ALL or DENY_ALL, got %q", r.Policy)
 		}
 		c.pass(now, ev.Call, p, err, lift.Event{PlayerPolicy: &lift.SetPlayerPolicy{ProcessID: p.id, SessionID: id, Policy: policy}})
+	case sdk.StartMatchBackfill:
+		id, err := p.hosts(r.GameSessionARN)
+		c.pass(now, ev.Call, p, err, lift.Event{StartBackfill: &lift.StartBackfill{
+			ProcessID: p.id, SessionID: id, Configuration: r.ConfigurationARN, TicketID: lift.TicketID(r.TicketID), Players: ticketPlayers(r.Players),
+		}})
+	case sdk.StopMatchBackfill:
+		id, err := p.hosts(r.GameSessionARN)
+		c.pass(now, ev.Call, p, err, lift.Event{StopBackfill: &lift.StopBackfill{
+			ProcessID: p.id, SessionID: id, Configuration: r.ConfigurationARN, TicketID: lift.TicketID(r.TicketID),
+		}})
 	case sdk.DescribePlayerSessions:
 		c.pass(now, ev.Call, p, oneOf(r.GameSessionID, r.PlayerSessionID, r.PlayerID), lift.Event{DescribePlayers: &lift.DescribePlayers{
 			ProcessID: p.id, GameSessionID: lift.GameSessionID(r.GameSessionID), PlayerSessionID: lift.PlayerSessionID(r.PlayerSessionID),
@@ -95,7 +105,7 @@ func (c *Core) pass(now time.Time, call Call, p *process, err *sdk.Error, ev lif
 		return
 	}
 	ev.At = now
-	c.waiting[call] = question{process: p.id, describe: ev.DescribePlayers != nil, activate: ev.ActivateSession != nil}
+	c.waiting[call] = question{process: p.id, describe: ev.DescribePlayers != nil, activate: ev.ActivateSession != nil, backfill: ev.StartBackfill != nil}
 	c.do(Ask{call, ev})
 }
 
@@ -190,12 +200,41 @@ func (c *Core) replied(ev Replied) {
 		c.answer(ev.Call, sdk.Errorf(status, "%s", r.Message))
 	case q.describe:
 		c.do(Answer{Call: ev.Call, Reply: playerSessions(r)})
+	case q.backfill:
+		c.do(Answer{Call: ev.Call, Reply: sdk.BackfillTicket{TicketID: string(r.TicketID)}})
 	default:
 		if q.activate {
 			c.pacing, c.changed = c.pacing.Served(c.processes[q.process].entry), true
 		}
 		c.answer(ev.Call, nil)
 	}
+}
+
+func ticketPlayers(in []sdk.Player) []lift.TicketPlayer {
+	out := make([]lift.TicketPlayer, len(in))
+	for i, p := range in {
+		out[i] = lift.TicketPlayer{ID: p.PlayerID, Team: p.Team, LatencyMS: p.LatencyMS}
+		for name, v := range p.Attributes {
+			var a lift.Attribute
+			switch v.Type {
+			case "STRING":
+				a.S = &v.S
+			case "DOUBLE":
+				a.N = &v.N
+			case "STRING_LIST":
+				a.SL = append([]string{}, v.SL...)
+			default:
+				if a.SDM = v.SDM; a.SDM == nil {
+					a.SDM = map[string]float64{}
+				}
+			}
+			if out[i].Attributes == nil {
+				out[i].Attributes = map[string]lift.Attribute{}
+			}
+			out[i].Attributes[name] = a
+		}
+	}
+	return out
 }
 
 func playerSessions(r lift.Reply) sdk.PlayerSessions {

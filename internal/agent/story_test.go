@@ -77,7 +77,7 @@ func (s *story) play(text []byte) []byte {
 //	active PATH*COUNT …         all of the preparation, without a trace
 //	launched P · launchfailed P WORDS · exited P CODE [WORDS of output]
 //	up P PORT                   launched, InitSDK, ProcessReady, a healthy word
-//	knock P · ready P PORT · health P yes|no · end P · play P S · accept P S PLAYER · leave P S PLAYER · policy P S POLICY · players P KEY=VALUE …
+//	knock P · ready P PORT · health P yes|no · end P · play P S · accept P S PLAYER · leave P S PLAYER · policy P S POLICY · backfill P S TICKET · nobackfill P S TICKET · players P KEY=VALUE …
 //	reply STATUS [WORDS]        the service's answer to the last question
 //	session S P · over S P · update S P · terminate P [force] · drain DURATION
 //	wait DURATION               with every tick the core asks for; beats=P[,P] keeps these healthy
@@ -137,6 +137,10 @@ func (s *story) command(w []string) {
 		s.ask(arg(1), sdk.AcceptPlayerSession{GameSessionID: arg(2), PlayerSessionID: arg(3)})
 	case "leave":
 		s.ask(arg(1), sdk.RemovePlayerSession{GameSessionID: arg(2), PlayerSessionID: arg(3)})
+	case "backfill":
+		s.ask(arg(1), sdk.StartMatchBackfill{GameSessionARN: arg(2), ConfigurationARN: "arn", TicketID: arg(3), Players: []sdk.Player{{PlayerID: "ann", Team: "red"}}})
+	case "nobackfill":
+		s.ask(arg(1), sdk.StopMatchBackfill{GameSessionARN: arg(2), ConfigurationARN: "arn", TicketID: arg(3)})
 	case "policy":
 		s.ask(arg(1), sdk.UpdatePlayerSessionCreationPolicy{GameSessionID: arg(2), Policy: arg(3)})
 	case "players":
@@ -151,7 +155,7 @@ func (s *story) command(w []string) {
 		}
 		s.ask(arg(1), r)
 	case "reply":
-		s.step(agent.Replied{Call: s.asked, Reply: lift.Reply{Status: s.number(arg(1)), Message: rest(2), Players: []lift.PlayerSession{{ID: "psess-1"}}}})
+		s.step(agent.Replied{Call: s.asked, Reply: lift.Reply{Status: s.number(arg(1)), Message: rest(2), Players: []lift.PlayerSession{{ID: "psess-1"}}, TicketID: "t1"}})
 	case "session":
 		s.step(agent.Commanded{Effect: lift.Effect{StartSession: &lift.StartSession{Session: s.session(arg(1), arg(2), lift.SessionActivating)}}})
 	case "over":
@@ -323,6 +327,9 @@ func (s *story) tell(a agent.Action) string {
 		case a.Err != nil:
 			return "answer " + a.Err.Error()
 		case a.Reply != nil:
+			if ticket, ok := a.Reply.(sdk.BackfillTicket); ok {
+				return "answer with ticket " + ticket.TicketID
+			}
 			return fmt.Sprintf("answer with %d player sessions", len(a.Reply.(sdk.PlayerSessions).Sessions))
 		}
 		return ""
@@ -385,6 +392,11 @@ func (s *story) tellEvent(ev lift.Event) string {
 		return fmt.Sprintf("remove %s from %s", ev.RemovePlayer.PlayerID, ev.RemovePlayer.SessionID)
 	case ev.PlayerPolicy != nil:
 		return fmt.Sprintf("policy of %s: %s", ev.PlayerPolicy.SessionID, ev.PlayerPolicy.Policy)
+	case ev.StartBackfill != nil:
+		b := ev.StartBackfill
+		return fmt.Sprintf("backfill %q of %s beside %d players by %s", b.TicketID, b.SessionID, len(b.Players), b.Configuration)
+	case ev.StopBackfill != nil:
+		return fmt.Sprintf("no backfill %q of %s", ev.StopBackfill.TicketID, ev.StopBackfill.SessionID)
 	case ev.DescribePlayers != nil:
 		return fmt.Sprintf("players of session %q, player %q", ev.DescribePlayers.GameSessionID, ev.DescribePlayers.PlayerID)
 	}

@@ -177,6 +177,66 @@ func (tx *Tx) automatic(c *lift.MatchmakingConfiguration, s *lift.GameSession, i
 	return t, err
 }
 
+// startBackfill is StartMatchBackfill as a game server calls it, for the
+// session that it hosts (server-sdk A.3).
+func (tx *Tx) startBackfill(inst *lift.Instance, ev lift.StartBackfill) (lift.Reply, error) {
+	s, c, err := tx.hostedFor(inst, ev.ProcessID, ev.SessionID, ev.Configuration)
+	if err != nil {
+		return lift.Reply{}, err
+	}
+	if err := CheckPlayers(ev.Players, true); err != nil {
+		return lift.Reply{}, err
+	}
+	t, err := tx.Ask(c, Wish{ID: ev.TicketID, Players: ev.Players, Backfill: true, Session: s.ID})
+	if err != nil {
+		return lift.Reply{}, err
+	}
+	return lift.Reply{Status: 200, TicketID: t.ID}, nil
+}
+
+// stopBackfill is StopMatchBackfill as a game server calls it.
+func (tx *Tx) stopBackfill(inst *lift.Instance, ev lift.StopBackfill) (lift.Reply, error) {
+	s, c, err := tx.hostedFor(inst, ev.ProcessID, ev.SessionID, ev.Configuration)
+	if err != nil {
+		return lift.Reply{}, err
+	}
+	t, ok, err := store.Tickets.Get(tx, store.InRegion(c.Region, string(ev.TicketID)))
+	switch {
+	case err != nil:
+		return lift.Reply{}, err
+	case !ok || t.Configuration != c.Name || t.Backfill == nil:
+		return lift.Reply{}, lift.Errorf(lift.NotFound, "TicketId: matchmaking configuration %s has no backfill ticket %s", c.Name, ev.TicketID)
+	case t.Backfill.SessionID != "" && t.Backfill.SessionID != s.ID:
+		return lift.Reply{}, lift.Errorf(lift.Unauthorized, "TicketId: backfill ticket %s is for another game session", t.ID)
+	}
+	return lift.Reply{Status: 200}, tx.StopTicket(t, "", "")
+}
+
+// hostedFor finds the live session of an instance's process, and the matchmaker
+// that its game server names.
+func (tx *Tx) hostedFor(inst *lift.Instance, p lift.ProcessID, id lift.GameSessionID, configuration string) (*lift.GameSession, *lift.MatchmakingConfiguration, error) {
+	st, err := tx.loadProcess(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := st.Live()
+	switch {
+	case st.Process.InstanceID != inst.ID:
+		return nil, nil, lift.Errorf(lift.Unauthorized, "process %s belongs to another instance", p)
+	case s == nil || s.ID != id:
+		return nil, nil, lift.Errorf(lift.NotFound, "the process does not host game session %s", id)
+	}
+	region, name := lift.ARNRegion(configuration), lift.Resource(configuration, "matchmakingconfiguration")
+	if region == "" || name == configuration {
+		return nil, nil, lift.Errorf(lift.InvalidRequest, "MatchmakingConfigurationArn: got %.100q; the matchmaker data of the game session holds the ARN", configuration)
+	}
+	c, ok, err := store.Configurations.Get(tx, store.InRegion(region, name))
+	if err == nil && (!ok || c.ARN() != configuration) {
+		err = lift.Errorf(lift.NotFound, "MatchmakingConfigurationArn: there is no matchmaking configuration %s", configuration)
+	}
+	return s, c, err
+}
+
 // playersOf lists the players of a match in the order of its seats.
 func playersOf(m *lift.Match, ts []*lift.Ticket) []lift.TicketPlayer {
 	of := map[string]lift.TicketPlayer{}

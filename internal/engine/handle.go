@@ -129,6 +129,10 @@ func (tx *Tx) applyEvent(from lift.InstanceID, ev lift.Event) (lift.Reply, error
 		return lift.Reply{}, tx.applyInstance(inst, ev)
 	case ev.DescribePlayers != nil:
 		return tx.describePlayers(inst, *ev.DescribePlayers)
+	case ev.StartBackfill != nil:
+		return tx.startBackfill(inst, *ev.StartBackfill)
+	case ev.StopBackfill != nil:
+		return tx.stopBackfill(inst, *ev.StopBackfill)
 	}
 	return lift.Reply{Status: 200}, tx.applyProcess(inst, ev)
 }
@@ -302,6 +306,10 @@ func processOf(ev lift.Event) lift.ProcessID {
 		return ev.RemovePlayer.ProcessID
 	case ev.PlayerPolicy != nil:
 		return ev.PlayerPolicy.ProcessID
+	case ev.StartBackfill != nil:
+		return ev.StartBackfill.ProcessID
+	case ev.StopBackfill != nil:
+		return ev.StopBackfill.ProcessID
 	}
 	return ""
 }

@@ -18,18 +18,20 @@ type Event struct {
 	ProcessExited    *ProcessExited    `json:",omitempty"`
 	Stopped          *Stopped          `json:",omitempty"`
 
-	// These four and the question are answered with a Reply.
+	// These and the question are answered with a Reply.
 	ActivateSession *ActivateSession `json:",omitempty"`
 	AcceptPlayer    *AcceptPlayer    `json:",omitempty"`
 	RemovePlayer    *RemovePlayer    `json:",omitempty"`
 	PlayerPolicy    *SetPlayerPolicy `json:",omitempty"`
+	StartBackfill   *StartBackfill   `json:",omitempty"`
+	StopBackfill    *StopBackfill    `json:",omitempty"`
 	DescribePlayers *DescribePlayers `json:",omitempty"`
 }
 
 // WantsReply reports whether a game server waits for the outcome of e.
 func (e *Event) WantsReply() bool {
 	return e.ActivateSession != nil || e.AcceptPlayer != nil || e.RemovePlayer != nil ||
-		e.PlayerPolicy != nil || e.DescribePlayers != nil
+		e.PlayerPolicy != nil || e.StartBackfill != nil || e.StopBackfill != nil || e.DescribePlayers != nil
 }
 
 // Stage is how far the preparation of an instance came (behaviour 2.3).
@@ -140,6 +142,23 @@ type SetPlayerPolicy struct {
 	Policy    PlayerPolicy
 }
 
+// StartBackfill asks for more players for the match that a process hosts.
+type StartBackfill struct {
+	ProcessID     ProcessID
+	SessionID     GameSessionID
+	Configuration string   // the matchmaker's ARN
+	TicketID      TicketID `json:",omitempty"` // "" has one made
+	Players       []TicketPlayer
+}
+
+// StopBackfill takes a StartBackfill back.
+type StopBackfill struct {
+	ProcessID     ProcessID
+	SessionID     GameSessionID
+	Configuration string
+	TicketID      TicketID
+}
+
 // DescribePlayers asks for player sessions by exactly one of the three ids.
 type DescribePlayers struct {
 	ProcessID       ProcessID
@@ -158,4 +177,5 @@ type Reply struct {
 	Message   string          `json:",omitempty"`
 	Players   []PlayerSession `json:",omitempty"`
 	NextToken string          `json:",omitempty"`
+	TicketID  TicketID        `json:",omitempty"` // of StartBackfill
 }

@@ -89,8 +89,8 @@ type TicketPlayer struct {
 type Attribute struct {
 	N   *float64           `json:",omitempty"`
 	S   *string            `json:",omitempty"`
-	SL  []string           `json:",omitempty"`
-	SDM map[string]float64 `json:",omitempty"`
+	SL  []string           `json:",omitzero"` // may be empty
+	SDM map[string]float64 `json:",omitzero"` // likewise
 }
 
 // MatchSession is where the players of a ticket play.

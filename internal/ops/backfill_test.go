@@ -414,3 +414,78 @@ func TestBackfillRefusals(t *testing.T) {
 	refused(t, err, lift.InvalidRequest, "GameSessionArn", "TERMINATED")
 	c.told()
 }
+
+// A game server asks for players itself, through its agent, for its own session
+// only.
+func TestGameServersAskForBackfill(t *testing.T) {
+	c := newArena(t)
+	session := c.play("four")
+	host := c.hostOf(session)
+	arn := "arn:aws:gamelift:us-west-2:123456789012:matchmakingconfiguration/four"
+	players := []lift.TicketPlayer{
+		{ID: "p-a", Team: "red", Attributes: map[string]lift.Attribute{"skill": {N: new(1.0)}}},
+		{ID: "p-b", Team: "blue"},
+	}
+	start := func(edit func(*lift.StartBackfill)) lift.Reply {
+		ev := lift.StartBackfill{ProcessID: host.ID, SessionID: lift.GameSessionID(session), Configuration: arn, Players: players}
+		edit(&ev)
+		return c.tell(host.InstanceID, lift.Event{StartBackfill: &ev})
+	}
+	stop := func(edit func(*lift.StopBackfill)) lift.Reply {
+		ev := lift.StopBackfill{ProcessID: host.ID, SessionID: lift.GameSessionID(session), Configuration: arn}
+		edit(&ev)
+		return c.tell(host.InstanceID, lift.Event{StopBackfill: &ev})
+	}
+	for name, r := range map[string]struct {
+		got    lift.Reply
+		status int
+		words  string
+	}{
+		"another session":        {start(func(ev *lift.StartBackfill) { ev.SessionID += "0" }), 404, "does not host"},
+		"no ARN":                 {start(func(ev *lift.StartBackfill) { ev.Configuration = "four" }), 400, "MatchmakingConfigurationArn"},
+		"no such matchmaker":     {start(func(ev *lift.StartBackfill) { ev.Configuration += "0" }), 404, "four0"},
+		"no players":             {start(func(ev *lift.StartBackfill) { ev.Players = nil }), 400, "1 to 199"},
+		"an unknown team":        {start(func(ev *lift.StartBackfill) { ev.Players = []lift.TicketPlayer{{ID: "x", Team: "green"}} }), 400, "Players[0].Team"},
+		"stop of nothing":        {stop(func(ev *lift.StopBackfill) { ev.TicketID = "none" }), 404, "none"},
+		"stop of players' own":   {stop(func(ev *lift.StopBackfill) { ev.TicketID = "a" }), 404, "no backfill ticket a"},
+		"stop without a session": {stop(func(ev *lift.StopBackfill) { ev.SessionID = "" }), 404, "does not host"},
+	} {
+		if r.got.Status != r.status || !strings.Contains(r.got.Message, r.words) {
+			t.Errorf("%s: got %+v", name, r.got)
+		}
+	}
+	r := start(func(*lift.StartBackfill) {})
+	if r.Status != 200 || r.TicketID == "" {
+		t.Fatalf("got %+v", r)
+	}
+	if r := stop(func(ev *lift.StopBackfill) { ev.TicketID = r.TicketID }); r.Status != 200 {
+		t.Errorf("stop: %+v", r)
+	}
+	c.expect(string(r.TicketID) + " CANCELLED Cancelled")
+	if r := stop(func(ev *lift.StopBackfill) { ev.TicketID = r.TicketID }); r.Status != 400 || !strings.Contains(r.Message, "CANCELLED") {
+		t.Errorf("stop again: %+v", r)
+	}
+	c.take()
+	if r := start(func(ev *lift.StartBackfill) { ev.TicketID = "more" }); r.Status != 200 || r.TicketID != "more" {
+		t.Errorf("got %+v", r)
+	}
+	c.start("four", "c", 1)
+	c.match()
+	c.expect("c COMPLETED", "more COMPLETED")
+	c.told("MATCHMAKING_DATA_UPDATED more")
+}
+
+// An empty list is a value, and stays one in the store.
+func TestEmptyLists(t *testing.T) {
+	c := newCourt(t)
+	for _, id := range []string{"a", "b"} {
+		must(c.StartMatchmaking(c.ctx, &api.StartMatchmakingInput{TicketId: &id, ConfigurationName: "alone", Players: []api.Player{
+			{PlayerId: new("p-" + id), PlayerAttributes: map[string]api.AttributeValue{"maps": {SL: []string{}}}},
+		}}))(t)
+	}
+	c.match()
+	c.expect("a COMPLETED", "b COMPLETED")
+	if maps := c.ticket("a").Players[0].PlayerAttributes["maps"].SL; maps == nil {
+		t.Error("the list is gone")
+	}
+}

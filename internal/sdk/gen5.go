@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -60,8 +62,15 @@ func decodeRequest5(action string, m *members) Request {
 		return GetComputeCertificate{}
 	case "TerminateServerProcess":
 		return TerminateServerProcess{}
-	case "StartMatchBackfill", "StopMatchBackfill":
-		m.fail("%s is not available to game servers here yet; ask for backfill through the GameLift API", action)
+	case "StartMatchBackfill":
+		return StartMatchBackfill{
+			GameSessionARN: m.text("GameSessionArn"), ConfigurationARN: m.text("MatchmakingConfigurationArn"),
+			TicketID: m.text("TicketId"), Players: m.players("Players"),
+		}
+	case "StopMatchBackfill":
+		return StopMatchBackfill{
+			GameSessionARN: m.text("GameSessionArn"), ConfigurationARN: m.text("MatchmakingConfigurationArn"), TicketID: m.text("TicketId"),
+		}
 	case "GetFleetRoleCredentials":
 		m.fail("GetFleetRoleCredentials is not available here yet; give the game server its credentials another way")
 	case "":
@@ -129,6 +138,74 @@ func (m *members) integer(name string) int {
 	return int(f)
 }
 
+// players reads the players of a backfill (server-sdk A.3).
+func (m *members) players(name string) (list []Player) {
+	var raw []map[string]json.RawMessage
+	m.read(name, "a list of players", &raw)
+	for i := range raw {
+		p := members{raw: raw[i]}
+		list = append(list, Player{
+			PlayerID: p.text("PlayerId"), Team: p.text("Team"), Attributes: p.attributes("PlayerAttributes"), LatencyMS: p.integers("LatencyInMs"),
+		})
+		m.adopt(p.err, "%s[%d]", name, i)
+	}
+	return list
+}
+
+// attributes reads the attributes of a player. One of type NONE is none.
+func (m *members) attributes(name string) map[string]Attribute {
+	var raw map[string]map[string]json.RawMessage
+	m.read(name, "a map of attributes", &raw)
+	var out map[string]Attribute
+	for _, key := range slices.Sorted(maps.Keys(raw)) {
+		v := members{raw: raw[key]}
+		a := Attribute{Type: v.text("AttrType")}
+		switch a.Type {
+		case "STRING":
+			a.S = v.text("S")
+		case "DOUBLE":
+			v.read("N", "a number", &a.N)
+		case "STRING_LIST":
+			a.SL = v.texts("SL")
+		case "STRING_DOUBLE_MAP":
+			v.read("SDM", "a map of numbers", &a.SDM)
+		case "NONE", "":
+			continue
+		default:
+			v.fail("AttrType must be STRING, DOUBLE, STRING_LIST or STRING_DOUBLE_MAP, got %.50q", a.Type)
+		}
+		m.adopt(v.err, "%s[%q]", name, key)
+		if out == nil {
+			out = map[string]Attribute{}
+		}
+		out[key] = a
+	}
+	return out
+}
+
+// integers reads a map of whole numbers.
+func (m *members) integers(name string) map[string]int {
+	var raw map[string]json.RawMessage
+	m.read(name, "a map of whole numbers", &raw)
+	values := members{raw: raw}
+	var out map[string]int
+	for _, key := range slices.Sorted(maps.Keys(raw)) {
+		if out == nil {
+			out = map[string]int{}
+		}
+		out[key] = values.integer(key)
+	}
+	m.adopt(values.err, "%s", name)
+	return out
+}
+
+// adopt takes over what was wrong within a member.
+func (m *members) adopt(err *Error, format string, args ...any) {
+	if err != nil {
+		m.fail("%s.%s", fmt.Sprintf(format, args...), err.Message)
+	}
+}
+
 // replyHead opens every reply. Without Action some clients crash, without
 // StatusCode all take it for an error (server-sdk A.0 rule 1).
 type replyHead struct {
@@ -168,6 +245,11 @@ func EncodeReply5(r SendReply) []byte {
 			NextToken      *string
 			PlayerSessions []playerSession5
 		}{head, orNull(reply.NextToken), list})
+	case BackfillTicket:
+		return encode(struct {
+			replyHead
+			TicketID string `json:"TicketId"`
+		}{head, reply.TicketID})
 	case ComputeCertificate:
 		return encode(struct {
 			replyHead

@@ -62,6 +62,7 @@ func TestEncodeFrames(t *testing.T) {
 			{PlayerSessionID: "psess-1", PlayerID: "ada", GameSessionID: "gs", FleetID: "f", PlayerData: "d", IPAddress: "10.0.0.1", DNSName: "h", Port: 7777, CreationTime: at, Status: "ACTIVE"},
 			{PlayerSessionID: "psess-2", CreationTime: at, TerminationTime: at.Add(time.Second + 400*time.Microsecond), Status: "COMPLETED"},
 		}}},
+		{RequestID: "r8", Action: "StartMatchBackfill", Reply: BackfillTicket{TicketID: "t"}},
 	} {
 		fmt.Fprintf(&out, "%s\n", EncodeReply5(r))
 	}

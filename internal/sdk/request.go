@@ -53,6 +53,39 @@ type DescribePlayerSessions struct {
 	Limit           int // 0 when the client named none; clients hold 1024 at most
 }
 
+// StartMatchBackfill asks for more players for the match that the process
+// hosts. Its Reply is [BackfillTicket].
+type StartMatchBackfill struct {
+	GameSessionARN   string
+	ConfigurationARN string // of the matchmaker
+	TicketID         string // empty has one made
+	Players          []Player
+}
+
+// StopMatchBackfill takes a StartMatchBackfill back.
+type StopMatchBackfill struct {
+	GameSessionARN   string
+	ConfigurationARN string
+	TicketID         string
+}
+
+// Player is a player of the match that wants more.
+type Player struct {
+	PlayerID   string
+	Team       string
+	Attributes map[string]Attribute
+	LatencyMS  map[string]int // by region
+}
+
+// Attribute is a player's value; Type says which member holds it.
+type Attribute struct {
+	Type string // STRING, DOUBLE, STRING_LIST or STRING_DOUBLE_MAP
+	S    string
+	N    float64
+	SL   []string
+	SDM  map[string]float64
+}
+
 // GetComputeCertificate asks where the TLS certificate of the compute lies. The
 // door answers it itself, with the empty strings that stand for "TLS is off".
 type GetComputeCertificate struct{}
@@ -68,6 +101,8 @@ func (AcceptPlayerSession) Action() string               { return "AcceptPlayerS
 func (RemovePlayerSession) Action() string               { return "RemovePlayerSession" }
 func (UpdatePlayerSessionCreationPolicy) Action() string { return "UpdatePlayerSessionCreationPolicy" }
 func (DescribePlayerSessions) Action() string            { return "DescribePlayerSessions" }
+func (StartMatchBackfill) Action() string                { return "StartMatchBackfill" }
+func (StopMatchBackfill) Action() string                 { return "StopMatchBackfill" }
 func (GetComputeCertificate) Action() string             { return "GetComputeCertificate" }
 func (TerminateServerProcess) Action() string            { return "TerminateServerProcess" }
 
@@ -98,5 +133,9 @@ type ComputeCertificate struct {
 	ComputeName     string
 }
 
+// BackfillTicket answers [StartMatchBackfill].
+type BackfillTicket struct{ TicketID string }
+
 func (PlayerSessions) reply()     {}
+func (BackfillTicket) reply()     {}
 func (ComputeCertificate) reply() {}

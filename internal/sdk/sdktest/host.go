@@ -285,6 +285,15 @@ func (h *Host) decide(r sdk.Request) (sdk.Reply, error) {
 			return 1
 		})
 		return page, nil
+	case sdk.StartMatchBackfill:
+		if r.TicketID == "" {
+			r.TicketID = "ticket-1"
+		}
+		return sdk.BackfillTicket{TicketID: r.TicketID}, nil
+	case sdk.StopMatchBackfill:
+		if r.TicketID == "unknown" {
+			return nil, sdk.Errorf(http.StatusNotFound, "no ticket %s", r.TicketID)
+		}
 	case sdk.TerminateServerProcess:
 		for id := range h.sessions {
 			h.sessions[id] = "TERMINATED"
