@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/gamelift"
 	"github.com/aws/aws-sdk-go-v2/service/gamelift/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/chairlift-games/chairlift/internal/auth"
 	"github.com/chairlift-games/chairlift/internal/need"
 )
 
@@ -119,5 +121,20 @@ func TestKeys(t *testing.T) {
 	cmd.Env = append(os.Environ(), "AWS_SHARED_CREDENTIALS_FILE="+file, "AWS_PAGER=")
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "FleetIds") {
 		t.Errorf("the AWS CLI with the profile: %v\n%s", err, out)
+	}
+
+	// Temporary credentials, as the service mints them, and what they may not do.
+	master, err := os.ReadFile(filepath.Join(s.data, "master.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readOnly, _ := auth.ReadyMade("read-only")
+	c := auth.NewTemporary(master).Mint(auth.Grant{Account: "000000000000", Principal: "arn:aws:sts::000000000000:assumed-role/a/b", Policy: readOnly, Expires: time.Now().Add(time.Hour)})
+	for command, want := range map[string]string{"list-fleets": "FleetIds", "create-build": "UnauthorizedException"} {
+		cmd := exec.Command(cli, "--endpoint-url", "http://"+s.addr, "--region", "us-west-2", "gamelift", command)
+		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+c.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+c.SecretAccessKey, "AWS_SESSION_TOKEN="+c.SessionToken, "AWS_PAGER=")
+		if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), want) {
+			t.Errorf("the AWS CLI with a session token, %s:\n%s", command, out)
+		}
 	}
 }

@@ -79,15 +79,18 @@ func parseHeader(r *http.Request, h string) (*Signature, error) {
 	return s, s.fill(field(rest, "Credential"), field(rest, "SignedHeaders"), date)
 }
 
-// maxExpires is the longest time a presigned request can hold.
-const maxExpires = 7 * 24 * time.Hour
+const (
+	maxExpires = 7 * 24 * time.Hour // the longest a presigned request can hold
+	defExpires = 15 * time.Minute   // where it does not say: all services but S3 let it be left out
+)
 
 func parseQuery(q url.Values) (*Signature, error) {
 	if q.Get("X-Amz-Algorithm") != algorithm {
 		return nil, refuse(Malformed, "X-Amz-Algorithm must be %s.", algorithm)
 	}
+	given := q.Has("X-Amz-Expires")
 	seconds, err := strconv.Atoi(q.Get("X-Amz-Expires"))
-	if err != nil || seconds < 1 || time.Duration(seconds)*time.Second > maxExpires {
+	if given && (err != nil || seconds < 1 || time.Duration(seconds)*time.Second > maxExpires) {
 		return nil, refuse(Malformed, "X-Amz-Expires must be a number of seconds from 1 to %d.", maxExpires/time.Second)
 	}
 	s := &Signature{
@@ -96,7 +99,16 @@ func parseQuery(q url.Values) (*Signature, error) {
 		Presigned: true,
 		Expires:   time.Duration(seconds) * time.Second,
 	}
-	return s, s.fill(q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders"), q.Get("X-Amz-Date"))
+	if err := s.fill(q.Get("X-Amz-Credential"), q.Get("X-Amz-SignedHeaders"), q.Get("X-Amz-Date")); err != nil {
+		return nil, err
+	}
+	if !given {
+		if s.Service == "s3" {
+			return nil, refuse(Malformed, "A presigned request to S3 needs X-Amz-Expires.")
+		}
+		s.Expires = defExpires
+	}
+	return s, nil
 }
 
 // fill checks the parts header and query have in common.

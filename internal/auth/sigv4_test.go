@@ -281,6 +281,27 @@ func TestPresign(t *testing.T) {
 	}
 }
 
+// Who presigns without saying for how long gets 15 minutes, but not at S3.
+func TestPresignedWithoutEnd(t *testing.T) {
+	for service, want := range map[string]Reason{"sts": Expired, "s3": Malformed} {
+		r, _ := http.NewRequest("GET", "http://h/?Action=GetCallerIdentity", nil)
+		url, _, err := v4.NewSigner().PresignHTTP(t.Context(), aws.Credentials{AccessKeyID: testID, SecretAccessKey: testSecret}, r, emptyHash, service, "us-west-2", noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verify := func(after time.Duration) error {
+			_, err := testVerifier().Verify(t.Context(), httptest.NewRequest("GET", url, nil), nil, noon.Add(after))
+			return err
+		}
+		if err := verify(defExpires); (err == nil) != (service == "sts") {
+			t.Errorf("%s: %v", service, err)
+		}
+		if err := verify(defExpires + time.Second); reason(t, err) != want {
+			t.Errorf("%s, late: %v", service, err)
+		}
+	}
+}
+
 func FuzzParseSignature(f *testing.F) {
 	f.Add("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20190903/us-west-2/gamelift/aws4_request, SignedHeaders=host;x-amz-date, Signature="+strings.Repeat("a", 64), "20190903T120000Z", "")
 	f.Add("", "", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a/20190903/r/s3/aws4_request&X-Amz-Date=20190903T120000Z&X-Amz-Expires=5&X-Amz-SignedHeaders=host&X-Amz-Signature=00")

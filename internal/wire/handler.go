@@ -163,7 +163,12 @@ func (c *call) answer(buf *[]byte) (api.Shape, error) {
 
 // target reads which operation of which service is meant.
 func (c *call) target() (service, name string, err error) {
-	if t := c.r.Header.Get("X-Amz-Target"); t != "" {
+	t := c.r.Header.Get("X-Amz-Target")
+	if t == "" && strings.Contains(c.r.URL.RawQuery, "X-Amz-Target=") {
+		// Signers that presign move it there, and sign it with the query.
+		t = c.r.URL.Query().Get("X-Amz-Target")
+	}
+	if t != "" {
 		service, name, _ = strings.Cut(t, ".")
 		if service == "GameLift" || service == "Chairlift" {
 			return service, name, nil
