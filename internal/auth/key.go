@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -62,8 +63,20 @@ type Caller struct {
 	// InvocationID is the caller's name for one call over all its retries
 	// (amz-sdk-invocation-id), or empty: the only handle to recognise a retry.
 	InvocationID string
+	Operation    string // GameLift.CreateFleet; empty before it is known
+	BodyHash     string // SHA-256 of the request body, hexadecimal
 
 	policy Policy
+}
+
+// CallID names one call over all its retries: it is the same for the same key,
+// region, operation, invocation id and body. It is empty if the client sent no
+// invocation id, so that its retries cannot be told from new calls.
+func (c Caller) CallID() string {
+	if c.InvocationID == "" {
+		return ""
+	}
+	return hashHex([]byte(strings.Join([]string{c.AccessKeyID, c.Region, c.Operation, c.BodyHash, c.InvocationID}, "\x00")))[:32]
 }
 
 // Under returns c with this policy, which otherwise comes with the signature.

@@ -22,8 +22,8 @@ const KeyAge = time.Second
 const maxCachedKeys = 4096
 
 // A Keyring is a [KeySource] of the keys in the store. Secrets are stored sealed
-// with the master secret, so a copy of the database alone opens nothing; servers
-// on one store share the master secret.
+// with the master secret, which servers on one store share; where it is a file, a
+// copy of the database alone opens nothing.
 //
 // What it read is kept for KeyAge. Ids that are unknown are looked up each time,
 // so a new key opens at once wherever it was made.
@@ -70,7 +70,7 @@ func (r *Keyring) Unseal(id string, sealed []byte) (string, error) {
 	}
 	secret, err := r.aead.Open(nil, sealed[:n], sealed[n:], []byte(id))
 	if err != nil {
-		return "", errors.New("its secret was sealed with another master secret; servers on one store need the same master.key in their data folders")
+		return "", errors.New("its secret was sealed with another master secret than master.key in the data folder holds; put back the one that the store was used with")
 	}
 	return string(secret), nil
 }

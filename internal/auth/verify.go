@@ -103,6 +103,7 @@ func (v *Verifier) verify(ctx context.Context, r *http.Request, s *Signature, pa
 		Region:       s.Region,
 		Service:      s.Service,
 		InvocationID: r.Header.Get("Amz-Sdk-Invocation-Id"),
+		BodyHash:     payloadHash,
 		policy:       key.Policy,
 	}, day, nil
 }

@@ -63,6 +63,7 @@ var agenda = []due{
 	claiming(store.Creators, func(tx *Tx, c *lift.Creator) error {
 		return store.Creators.Delete(tx, store.CreatorKey(c.FleetID, c.CreatorID))
 	}),
+	claiming(store.Answers, func(tx *Tx, a *store.Answer) error { return store.Answers.Delete(tx, a.Call) }),
 	claiming(store.Keys, func(tx *Tx, k *lift.AccessKey) error { return store.Keys.Delete(tx, k.ID) }),
 }
 

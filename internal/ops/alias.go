@@ -15,7 +15,7 @@ func (s *Service) CreateAlias(ctx context.Context, in *api.CreateAliasInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	return change(ctx, s, func(tx *engine.Tx) (*api.CreateAliasOutput, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*api.CreateAliasOutput, error) {
 		a := &lift.Alias{
 			ID: lift.AliasID("alias-" + tx.NewID()), Region: c.Region, Account: c.Account,
 			Name: in.Name, Description: or(in.Description, ""), CreatedAt: tx.Now, UpdatedAt: tx.Now, Tags: tags,

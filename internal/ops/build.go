@@ -29,7 +29,7 @@ func (s *Service) CreateBuild(ctx context.Context, in *api.CreateBuildInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	b, err := change(ctx, s, func(tx *engine.Tx) (*lift.Build, error) {
+	b, err := once(ctx, s, func(tx *engine.Tx) (*lift.Build, error) {
 		if err := under(tx, s.rules.Builds, store.Builds, "region", c.Region+"/"); err != nil {
 			return nil, err
 		}

@@ -23,7 +23,7 @@ func (s *Service) CreateFleet(ctx context.Context, in *api.CreateFleetInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	return change(ctx, s, func(tx *engine.Tx) (*api.CreateFleetOutput, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*api.CreateFleetOutput, error) {
 		b, err := c.build(tx, *in.BuildId)
 		if err != nil {
 			return nil, err

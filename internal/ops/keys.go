@@ -33,7 +33,7 @@ func (s *Service) CreateKey(ctx context.Context, in *api.CreateKeyInput) (*api.C
 	}
 	made := auth.NewCredentials()
 	sealed := s.o.Keys.Seal(made.AccessKeyID, made.SecretAccessKey)
-	k, err := change(ctx, s, func(tx *engine.Tx) (*lift.AccessKey, error) {
+	k, err := once(ctx, s, func(tx *engine.Tx) (*lift.AccessKey, error) {
 		k := &lift.AccessKey{
 			ID: made.AccessKeyID, Sealed: sealed, Account: c.Account, Name: cmp.Or(or(in.Name, ""), or(in.PolicyName, "custom")),
 			PolicyName: or(in.PolicyName, ""), Policy: or(in.Policy, ""), CreatedBy: c.Principal, CreatedAt: tx.Now,

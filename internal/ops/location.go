@@ -19,7 +19,7 @@ func (s *Service) CreateLocation(ctx context.Context, in *api.CreateLocationInpu
 	if err != nil {
 		return nil, err
 	}
-	return change(ctx, s, func(tx *engine.Tx) (*api.CreateLocationOutput, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*api.CreateLocationOutput, error) {
 		l := &lift.Location{Name: in.LocationName, Region: c.Region, Account: c.Account, CreatedAt: tx.Now, Tags: tags}
 		if _, exists, err := store.Locations.Get(tx, store.InRegion(l.Region, l.Name)); err != nil || exists {
 			return nil, cmp.Or(err, error(lift.Errorf(lift.Conflict, "there is a location %s already", l.Name)))

@@ -29,7 +29,7 @@ func (s *Service) CreateMatchmakingConfiguration(ctx context.Context, in *api.Cr
 		CustomEventData: in.CustomEventData, GameProperties: in.GameProperties, GameSessionData: in.GameSessionData,
 		BackfillMode: in.BackfillMode, FlexMatchMode: in.FlexMatchMode,
 	}
-	return change(ctx, s, func(tx *engine.Tx) (*api.CreateMatchmakingConfigurationOutput, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*api.CreateMatchmakingConfigurationOutput, error) {
 		m := &lift.MatchmakingConfiguration{
 			Name: in.Name, Region: c.Region, Account: c.Account, Mode: lift.WithQueue, Backfill: lift.BackfillManual, CreatedAt: tx.Now, Tags: tags,
 		}

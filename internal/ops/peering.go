@@ -19,7 +19,7 @@ const peeringDay = 24 * time.Hour
 // a network of the caller's. Giving it again renews it.
 func (s *Service) CreateVpcPeeringAuthorization(ctx context.Context, in *api.CreateVpcPeeringAuthorizationInput) (*api.CreateVpcPeeringAuthorizationOutput, error) {
 	c := s.caller(ctx)
-	return change(ctx, s, func(tx *engine.Tx) (*api.CreateVpcPeeringAuthorizationOutput, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*api.CreateVpcPeeringAuthorizationOutput, error) {
 		a := &lift.PeeringAuthorization{
 			Region: c.Region, FleetOwner: in.GameLiftAwsAccountId, PeerAccount: c.Account, PeerNetwork: in.PeerVpcId,
 			CreatedAt: tx.Now, ExpiresAt: tx.Now.Add(peeringDay),
@@ -70,7 +70,7 @@ func (s *Service) DeleteVpcPeeringAuthorization(ctx context.Context, in *api.Del
 // fails with an event of the fleet.
 func (s *Service) CreateVpcPeeringConnection(ctx context.Context, in *api.CreateVpcPeeringConnectionInput) (*api.CreateVpcPeeringConnectionOutput, error) {
 	c := s.caller(ctx)
-	return change(ctx, s, func(tx *engine.Tx) (*api.CreateVpcPeeringConnectionOutput, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*api.CreateVpcPeeringConnectionOutput, error) {
 		f, err := c.fleet(tx, in.FleetId)
 		if err != nil {
 			return nil, err

@@ -44,7 +44,7 @@ func (s *Service) CreatePlayerSessions(ctx context.Context, in *api.CreatePlayer
 // admit gives every seat a slot of the game session, whose row guards them.
 func (s *Service) admit(ctx context.Context, id string, seats []session.Seat) ([]lift.PlayerSession, error) {
 	c := s.caller(ctx)
-	return change(ctx, s, func(tx *engine.Tx) ([]lift.PlayerSession, error) {
+	return once(ctx, s, func(tx *engine.Tx) ([]lift.PlayerSession, error) {
 		gs, err := c.session(tx, id)
 		if err != nil {
 			return nil, err

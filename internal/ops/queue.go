@@ -31,7 +31,7 @@ func (s *Service) CreateGameSessionQueue(ctx context.Context, in *api.CreateGame
 		FilterConfiguration: in.FilterConfiguration, PriorityConfiguration: in.PriorityConfiguration,
 		CustomEventData: in.CustomEventData, NotificationTarget: in.NotificationTarget,
 	}
-	return change(ctx, s, func(tx *engine.Tx) (*api.CreateGameSessionQueueOutput, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*api.CreateGameSessionQueueOutput, error) {
 		q := &lift.Queue{Name: in.Name, Region: c.Region, Account: c.Account, TimeoutSeconds: timeoutDefault, CreatedAt: tx.Now, Tags: tags}
 		if _, exists, err := store.Queues.Get(tx, store.InRegion(q.Region, q.Name)); err != nil || exists {
 			return nil, cmp.Or(err, invalid("there is a game session queue %s already; UpdateGameSessionQueue changes it", q.Name))

@@ -50,7 +50,7 @@ func (s *Service) CreateMatchmakingRuleSet(ctx context.Context, in *api.CreateMa
 	if _, err := parseRules(in.RuleSetBody); err != nil {
 		return nil, err
 	}
-	return change(ctx, s, func(tx *engine.Tx) (*api.CreateMatchmakingRuleSetOutput, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*api.CreateMatchmakingRuleSetOutput, error) {
 		r := &lift.RuleSet{Name: in.Name, Region: c.Region, Account: c.Account, Body: in.RuleSetBody, CreatedAt: tx.Now, Tags: tags}
 		if _, exists, err := store.RuleSets.Get(tx, store.InRegion(r.Region, r.Name)); err != nil || exists {
 			return nil, cmp.Or(err, invalid("there is a matchmaking rule set %s already, and rule sets cannot be changed; choose another name, then let UpdateMatchmakingConfiguration use it", r.Name))

@@ -40,11 +40,17 @@ func (s *Service) CreateScript(ctx context.Context, in *api.CreateScriptInput) (
 	if err != nil {
 		return nil, err
 	}
-	return change(ctx, s, func(tx *engine.Tx) (*api.CreateScriptOutput, error) {
+	out, err := once(ctx, s, func(tx *engine.Tx) (*api.CreateScriptOutput, error) {
 		sc.CreatedAt = tx.Now
 		content.into(sc, tx)
 		return &api.CreateScriptOutput{Script: scriptShape(sc)}, store.Scripts.Put(tx, sc)
 	})
+	if err == nil && *out.Script.ScriptId != string(sc.ID) {
+		// A retry: the first try's script has its own copy of the content.
+		sc.Source, sc.Bucket, sc.Key = content.source, content.bucket, content.key
+		s.dropScript(ctx, sc)
+	}
+	return out, err
 }
 
 // UpdateScript changes the members given. New content is for game sessions that

@@ -32,7 +32,7 @@ func (s *Service) CreateGameSession(ctx context.Context, in *api.CreateGameSessi
 	if err != nil {
 		return nil, err
 	}
-	return change(ctx, s, func(tx *engine.Tx) (*api.CreateGameSessionOutput, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*api.CreateGameSessionOutput, error) {
 		f, err := c.fleetOrAlias(tx, in.FleetId, in.AliasId)
 		if err != nil {
 			return nil, err

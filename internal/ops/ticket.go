@@ -46,7 +46,7 @@ func (s *Service) ask(ctx context.Context, configuration string, id *string, pla
 	if err := engine.CheckPlayers(w.Players, w.Backfill); err != nil {
 		return nil, err
 	}
-	return change(ctx, s, func(tx *engine.Tx) (*lift.Ticket, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*lift.Ticket, error) {
 		m, err := c.configuration(tx, configuration)
 		if err != nil {
 			return nil, err

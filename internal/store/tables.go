@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -35,6 +36,13 @@ type Conversation struct {
 type NumberedReply struct {
 	Event uint64
 	Reply lift.Reply
+}
+
+// Answer is what a call made, kept for its retries.
+type Answer struct {
+	Call      string // auth.Caller.CallID
+	Result    json.RawMessage
+	KeepUntil time.Time
 }
 
 // Secret is something random that must survive a restart.
@@ -356,6 +364,12 @@ var (
 		due: func(k *lift.AccessKey) time.Time { return k.KeepUntil },
 	}
 
+	Answers = &Table[Answer]{
+		Kind: Kind{Name: "answer"}, noun: "answer",
+		id:  func(a *Answer) string { return a.Call },
+		due: func(a *Answer) time.Time { return a.KeepUntil },
+	}
+
 	Secrets = &Table[Secret]{
 		Kind: Kind{Name: "secret"}, noun: "secret",
 		id: func(s *Secret) string { return s.Name },
@@ -367,7 +381,7 @@ func Kinds() []Kind {
 	return []Kind{
 		Builds.Kind, Scripts.Kind, Aliases.Kind, Locations.Kind, Fleets.Kind, Scalings.Kind, PeeringAuthorizations.Kind, Peerings.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
 		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind,
-		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Keys.Kind, Secrets.Kind,
+		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Keys.Kind, Answers.Kind, Secrets.Kind,
 	}
 }
 

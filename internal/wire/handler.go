@@ -139,6 +139,7 @@ func (c *call) answer(buf *[]byte) (api.Shape, error) {
 	if op == nil {
 		return nil, faultError(clientFault(unknownOperation, fmt.Sprintf("%s has no operation %.64q.", service, name)))
 	}
+	c.caller.Operation = op.Service + "." + op.Name
 	if s := c.caller.Service; s != "gamelift" && s != "chairlift" {
 		return nil, faultError(clientFault(invalidSignature, "Credential should be scoped to correct service: 'gamelift'."))
 	}
