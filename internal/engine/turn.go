@@ -52,6 +52,8 @@ var agenda = []due{
 	claiming(store.PeeringAuthorizations, func(tx *Tx, a *lift.PeeringAuthorization) error {
 		return store.PeeringAuthorizations.Delete(tx, store.PeeringAuthorizationKey(a.Region, a.PeerAccount, a.PeerNetwork, a.FleetOwner))
 	}),
+	claiming(store.GameServers, (*Tx).gameServerDue),
+	claiming(store.GameServerGroups, (*Tx).groupDue),
 	claiming(store.Peerings, (*Tx).peeringDue),
 	claiming(store.Scalings, (*Tx).scalingDue),
 	claiming(store.Fleets, (*Tx).fleetDue),

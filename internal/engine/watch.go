@@ -44,6 +44,13 @@ func (w *watch) since(now time.Time) (time.Time, bool) {
 	return w.started, true
 }
 
+// from is from when silence counts.
+func (w *watch) from() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.started
+}
+
 // watchAgents retires instances whose agent has been silent for too long.
 func (e *Engine) watchAgents(ctx context.Context, now time.Time) error {
 	since, look := e.watch.since(now)

@@ -85,6 +85,9 @@ func (c caller) tagged(tx store.Tx, arn string) (tags *map[string]string, save f
 	case "alias":
 		a, err := c.alias(tx, arn)
 		return tagsIn(tx, store.Aliases, a, err, func() *map[string]string { return &a.Tags })
+	case "gameservergroup":
+		g, err := c.group(tx, arn)
+		return tagsIn(tx, store.GameServerGroups, g, err, func() *map[string]string { return &g.Tags })
 	case "location":
 		l, err := c.location(tx, arn)
 		return tagsIn(tx, store.Locations, l, err, func() *map[string]string { return &l.Tags })

@@ -143,6 +143,33 @@ var (
 		},
 	}
 
+	GameServerGroups = &Table[lift.GameServerGroup]{
+		Kind: Kind{Name: "gameservergroup"}, noun: "game server group",
+		id:  func(g *lift.GameServerGroup) string { return InRegion(g.Region, g.Name) },
+		due: func(g *lift.GameServerGroup) time.Time { return g.LookAt },
+	}
+
+	// GameServers: "group" lists those of a group by the time of registration;
+	// "free" those that can be claimed, the one that was registered first first.
+	GameServers = &Table[lift.GameServer]{
+		Kind: Kind{Name: "gameserver", Indexes: []string{"group", "free"}}, noun: "game server",
+		id: func(s *lift.GameServer) string { return InRegion(s.Region, s.ID) },
+		keys: func(s *lift.GameServer) map[string]string {
+			place := InRegion(s.Region, s.Group) + "/" + stamp(s.RegisteredAt)
+			k := map[string]string{"group": place}
+			if !s.Utilized && s.ClaimedUntil.IsZero() {
+				k["free"] = place
+			}
+			return k
+		},
+		due: func(s *lift.GameServer) time.Time {
+			if !s.ClaimedUntil.IsZero() && s.ClaimedUntil.Before(s.LookAt) {
+				return s.ClaimedUntil
+			}
+			return s.LookAt
+		},
+	}
+
 	// Instances that are gone are found by id only.
 	Instances = &Table[lift.Instance]{
 		Kind: Kind{Name: "instance", Indexes: []string{"fleet"}}, noun: "instance",
@@ -379,7 +406,7 @@ var (
 // Kinds lists every kind, for those who open a store.
 func Kinds() []Kind {
 	return []Kind{
-		Builds.Kind, Scripts.Kind, Aliases.Kind, Locations.Kind, Fleets.Kind, Scalings.Kind, PeeringAuthorizations.Kind, Peerings.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
+		Builds.Kind, Scripts.Kind, Aliases.Kind, Locations.Kind, Fleets.Kind, Scalings.Kind, PeeringAuthorizations.Kind, Peerings.Kind, GameServerGroups.Kind, GameServers.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
 		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind,
 		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Keys.Kind, Answers.Kind, Secrets.Kind,
 	}
