@@ -52,6 +52,13 @@ func (d *dueTimes) take(kind string) time.Time {
 	return at
 }
 
+// forget has the store asked about every kind at the next turn.
+func (d *dueTimes) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refreshed = time.Time{}
+}
+
 // planned notes when the next turn comes.
 func (d *dueTimes) planned(t time.Time) {
 	d.mu.Lock()
@@ -106,6 +113,12 @@ func (e *Engine) settle(ctx context.Context, d due) error {
 		}
 		next := never
 		err := e.Update(ctx, func(tx *Tx) error {
+			if d.lease != "" {
+				if l, held, err := tx.Hold(d.lease); err != nil || !held {
+					next = l.Until // when it may be ours
+					return err
+				}
+			}
 			if err := d.handle(tx, turnBatch); err != nil {
 				return err
 			}

@@ -38,7 +38,8 @@ type Options struct {
 	Now    func() time.Time // default time.Now
 	IDs    io.Reader        // default crypto/rand
 	Log    *slog.Logger     // default discards
-	Owner  string           // names this server in claims; default "server"
+	Owner  string           // names this server, of several, in claims and leases; default "server"
+	Host   string           // names this server's host, of several; "" for none
 	// Heard tells when an agent last spoke, if it did since this server started.
 	Heard func(lift.InstanceID) (time.Time, bool)
 	// Sinks names the sinks that an event published to the topic goes to; the
@@ -65,6 +66,9 @@ type Engine struct {
 
 	doubtful []lift.Effect // see doubt; guarded by mu
 
+	shared  store.Shared // the store, if other servers write to it, too
+	servers servers
+
 	evaluated map[string][]lift.RuleCount // see Evaluated; guarded by mu
 
 	sets sync.Map // rule sets that were parsed; see Tx.rules
@@ -87,8 +91,12 @@ func New(o Options) *Engine {
 	if o.Heard == nil {
 		o.Heard = func(lift.InstanceID) (time.Time, bool) { return time.Time{}, false }
 	}
+	shared, ok := o.Store.(store.Shared)
+	if !ok || !shared.Shared() {
+		shared = nil
+	}
 	return &Engine{
-		opts: o, log: o.Log, wake: make(chan struct{}, 1), arrived: make(chan struct{}, 1), freed: map[lift.FleetID]int{},
+		shared: shared, opts: o, log: o.Log, wake: make(chan struct{}, 1), arrived: make(chan struct{}, 1), freed: map[lift.FleetID]int{},
 		watch: watch{started: o.Now()},
 	}
 }
@@ -122,6 +130,7 @@ func (e *Engine) Update(ctx context.Context, f func(*Tx) error) error {
 		return err
 	}
 	if len(done.effects) > 0 {
+		e.sent(done.effects)
 		e.opts.Sender.Send(done.effects)
 	}
 	e.note(done.freed)

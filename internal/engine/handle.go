@@ -81,6 +81,11 @@ func (e *Engine) Handle(ctx context.Context, from lift.InstanceID, b Batch) (uin
 // Resume is where a conversation stands when an agent connects: the last event
 // handled and the effects it has not confirmed.
 func (e *Engine) Resume(ctx context.Context, id lift.InstanceID) (uint64, []lift.Effect, error) {
+	if e.shared != nil {
+		if err := e.connected(ctx, id); err != nil {
+			return 0, nil, err
+		}
+	}
 	var last uint64
 	var pending []lift.Effect
 	err := e.View(ctx, func(tx store.Tx) error {

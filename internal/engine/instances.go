@@ -152,8 +152,12 @@ func (tx *Tx) request(f *lift.Fleet) error {
 		return fmt.Errorf("no random bytes: %w", err)
 	}
 	token := hex.EncodeToString(secret)
+	on, err := tx.hostFor(f)
+	if err != nil {
+		return err
+	}
 	i := lift.Instance{
-		ID: tx.NewInstanceID(), FleetID: f.ID, Region: f.Region, Location: f.Region, Type: f.InstanceType,
+		ID: tx.NewInstanceID(), FleetID: f.ID, Host: on, Region: f.Region, Location: f.Region, Type: f.InstanceType,
 		Status: lift.InstancePending, TokenHash: HashToken(token), CreatedAt: tx.Now,
 	}
 	if err := store.Instances.Put(tx, &i); err != nil {
@@ -161,7 +165,7 @@ func (tx *Tx) request(f *lift.Fleet) error {
 	}
 	return tx.Emit(
 		lift.Effect{To: lift.ToAgent(i.ID), Configure: &lift.Configure{Fleet: *f, Build: *b, InstanceID: i.ID, Region: i.Region, Location: i.Location}},
-		lift.Effect{To: lift.ToHost, StartInstance: &lift.StartInstance{InstanceID: i.ID, FleetID: f.ID, Type: i.Type, Token: token}},
+		lift.Effect{To: lift.ToHostOf(on), StartInstance: &lift.StartInstance{InstanceID: i.ID, FleetID: f.ID, Type: i.Type, Token: token}},
 	)
 }
 
@@ -176,6 +180,9 @@ func HashToken(token string) string {
 func (tx *Tx) instanceDue(i *lift.Instance) error {
 	if i.Status == lift.InstanceTerminated {
 		if err := store.Conversations.Delete(tx, string(i.ID)); err != nil {
+			return err
+		}
+		if err := tx.forgetHost(i); err != nil {
 			return err
 		}
 		return store.Instances.Delete(tx, string(i.ID))
@@ -235,7 +242,7 @@ func (tx *Tx) gone(f *lift.Fleet, i *lift.Instance, why string) error {
 	if err := store.Fleets.Put(tx, f); err != nil {
 		return err
 	}
-	return tx.Emit(lift.Effect{To: lift.ToHost, StopInstance: &lift.StopInstance{InstanceID: i.ID}})
+	return tx.Emit(lift.Effect{To: lift.ToHostOf(i.Host), StopInstance: &lift.StopInstance{InstanceID: i.ID}})
 }
 
 // Confirm forgets effects that their receiver has carried out.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -21,13 +22,16 @@ const (
 // due is a kind of row with what happens when its time comes.
 type due struct {
 	kind string
+	// lease is what a server must hold to decide rows of the kind, of several
+	// servers; "" for kinds that any may.
+	lease string
 	// handle decides up to limit due rows in the transaction.
 	handle func(tx *Tx, limit int) error
 }
 
 // claiming makes a due entry of a table.
 func claiming[T any](t *store.Table[T], f func(*Tx, *T) error) due {
-	return due{t.Kind.Name, func(tx *Tx, limit int) error {
+	return due{t.Kind.Name, "", func(tx *Tx, limit int) error {
 		rows, err := t.Claim(tx, tx.e.opts.Owner, tx.Now, tx.Now.Add(turnHold), limit)
 		if err != nil {
 			return err
@@ -39,6 +43,12 @@ func claiming[T any](t *store.Table[T], f func(*Tx, *T) error) due {
 		}
 		return nil
 	}}
+}
+
+// under makes a lease the condition of a due entry.
+func (d due) under(lease string) due {
+	d.lease = lease
+	return d
 }
 
 // agenda lists everything that has a due time, in the order of a turn:
@@ -56,7 +66,7 @@ var agenda = []due{
 	claiming(store.GameServerGroups, (*Tx).groupDue),
 	claiming(store.Peerings, (*Tx).peeringDue),
 	claiming(store.Scalings, (*Tx).scalingDue),
-	claiming(store.Fleets, (*Tx).fleetDue),
+	claiming(store.Fleets, (*Tx).fleetDue).under(FleetsLease),
 	claiming(store.Instances, (*Tx).instanceDue),
 	claiming(store.Builds, (*Tx).buildDue),
 	claiming(store.Effects, (*Tx).effectDue),
@@ -66,6 +76,7 @@ var agenda = []due{
 		return store.Creators.Delete(tx, store.CreatorKey(c.FleetID, c.CreatorID))
 	}),
 	claiming(store.Answers, func(tx *Tx, a *store.Answer) error { return store.Answers.Delete(tx, a.Call) }),
+	claiming(store.Servers, func(tx *Tx, s *store.Server) error { return store.Servers.Delete(tx, s.ID) }),
 	claiming(store.Keys, func(tx *Tx, k *lift.AccessKey) error { return store.Keys.Delete(tx, k.ID) }),
 }
 
@@ -73,6 +84,9 @@ var agenda = []due{
 // servers may turn at once: each row is decided by the one that claimed it.
 func (e *Engine) Turn(ctx context.Context, now time.Time) (time.Time, error) {
 	next := now.Add(idleTurn)
+	if err := e.beat(ctx, now); err != nil {
+		return next, err
+	}
 	if err := e.watchAgents(ctx, now); err != nil {
 		return next, err
 	}
@@ -121,6 +135,11 @@ func (e *Engine) Woken() bool {
 func (e *Engine) Run(ctx context.Context) error {
 	if err := e.Resend(ctx); err != nil {
 		return err
+	}
+	if e.shared != nil {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		wg.Go(func() { e.follow(ctx) })
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -216,7 +235,9 @@ func (e *Engine) Resend(ctx context.Context) error {
 		pending = nil
 		out, err := store.Effects.All(tx, "to", string(lift.ToHost)+"/")
 		for _, o := range out {
-			pending = append(pending, o.Effect)
+			if name, _ := o.To.Host(); name == "" || name == e.opts.Host {
+				pending = append(pending, o.Effect)
+			}
 		}
 		return err
 	})

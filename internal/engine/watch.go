@@ -62,7 +62,17 @@ func (e *Engine) watchAgents(ctx context.Context, now time.Time) error {
 		silent = nil
 		is, err := store.Instances.All(tx, "fleet", "")
 		for _, i := range is {
+			ours, heard, err := e.judge(tx, now, i.ID)
+			switch {
+			case err != nil:
+				return err
+			case !ours:
+				continue
+			}
 			last := since
+			if heard.After(last) {
+				last = heard
+			}
 			if at, ok := e.opts.Heard(i.ID); ok && at.After(last) {
 				last = at
 			}

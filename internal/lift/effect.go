@@ -36,6 +36,23 @@ type Receiver string
 // ToHost addresses the host that starts and stops instances.
 const ToHost Receiver = "host"
 
+// ToHostOf addresses the host of that name, of several; "" is whichever there is.
+func ToHostOf(name string) Receiver {
+	if name == "" {
+		return ToHost
+	}
+	return ToHost + "/" + Receiver(name)
+}
+
+// Host returns the name of the host that r is, "" for whichever there is, and
+// whether it is one.
+func (r Receiver) Host() (string, bool) {
+	if r == ToHost {
+		return "", true
+	}
+	return strings.CutPrefix(string(r), string(ToHost)+"/")
+}
+
 // ToAgent addresses the agent of an instance.
 func ToAgent(id InstanceID) Receiver { return Receiver("agent/" + id) }
 

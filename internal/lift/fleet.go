@@ -158,6 +158,7 @@ type Instance struct {
 	Address   string // where players reach it; empty until its host says
 	DNSName   string
 	TokenHash string // hex SHA-256 of the secret its agent presents
+	Host      string `json:",omitempty"` // the name of the host it is on, where there are several
 	// Activating counts its game sessions in ACTIVATING. It is kept only when
 	// the fleet sets a cap, which it then guards.
 	Activating int

@@ -66,9 +66,12 @@ type Store interface {
 	Close() error
 }
 
-// A Shared store is one whose database other servers may write to, too.
+// A Shared store may be one whose database other servers write to, too.
 type Shared interface {
 	Store
+
+	// Shared reports whether it is.
+	Shared() bool
 
 	// Elsewhere is Watch for what other servers committed, and only that. It
 	// is nil, which never receives, where there are no others.

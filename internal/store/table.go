@@ -122,6 +122,9 @@ func (t *Table[T]) decodeAll(rows []Row) ([]*T, error) {
 	return vs, nil
 }
 
+// Decode returns the document in a row of the table's kind.
+func (t *Table[T]) Decode(r Row) (*T, error) { return t.decode(r) }
+
 func (t *Table[T]) decode(r Row) (*T, error) {
 	if r.reading != nil {
 		if v, ok := r.reading.doc.Load().(*T); ok {

@@ -15,6 +15,7 @@ const (
 	keepProcesses = time.Hour // for logs and "why"
 	KeepFleets    = time.Hour // behaviour 2.1: a terminated fleet's events stay readable
 	keepEvents    = 30 * 24 * time.Hour
+	keepServers   = time.Hour // after the last word of one of several servers
 )
 
 // Outbox is a saved effect that its receiver has not confirmed.
@@ -24,10 +25,26 @@ type Outbox struct {
 	RetryAt time.Time // for the host; agents are told again when they connect
 }
 
+// Server is one of several that work on one database.
+type Server struct {
+	ID     string
+	Host   string    `json:",omitempty"` // the name of its host; "" for none
+	BeatAt time.Time // when it was last there
+}
+
+// Lease says which server owns what needs one owner at a time.
+type Lease struct {
+	Name  string
+	Owner string // the id of a server
+	Epoch int64  // grows with each change of owner
+	Until time.Time
+}
+
 // Conversation is what the service remembers of its talk with one agent.
 type Conversation struct {
 	InstanceID lift.InstanceID
 	LastEvent  uint64          // the number of the last event handled
+	Server     string          `json:",omitempty"` // the server it last connected to, of several
 	Replies    []NumberedReply `json:",omitempty"`
 }
 
@@ -397,6 +414,17 @@ var (
 		due: func(a *Answer) time.Time { return a.KeepUntil },
 	}
 
+	Servers = &Table[Server]{
+		Kind: Kind{Name: "server"}, noun: "server",
+		id:  func(s *Server) string { return s.ID },
+		due: func(s *Server) time.Time { return s.BeatAt.Add(keepServers) },
+	}
+
+	Leases = &Table[Lease]{
+		Kind: Kind{Name: "lease"}, noun: "lease",
+		id: func(l *Lease) string { return l.Name },
+	}
+
 	Secrets = &Table[Secret]{
 		Kind: Kind{Name: "secret"}, noun: "secret",
 		id: func(s *Secret) string { return s.Name },
@@ -409,6 +437,7 @@ func Kinds() []Kind {
 		Builds.Kind, Scripts.Kind, Aliases.Kind, Locations.Kind, Fleets.Kind, Scalings.Kind, PeeringAuthorizations.Kind, Peerings.Kind, GameServerGroups.Kind, GameServers.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
 		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind,
 		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Keys.Kind, Answers.Kind, Secrets.Kind,
+		Servers.Kind, Leases.Kind,
 	}
 }
 

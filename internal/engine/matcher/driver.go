@@ -2,6 +2,7 @@ package matcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -29,6 +30,10 @@ type driver struct {
 	pool  *match.Pool
 	held  map[match.TicketID]bool // what is in the pool
 	swept time.Time
+
+	// Of several servers one drives the pool: the holder of its lease.
+	epoch int64     // of the lease when the pool was made
+	until time.Time // when the lease ends unless it is renewed
 
 	stage stage
 	found []match.Match // not offered yet
@@ -93,12 +98,66 @@ func (d *driver) step(ctx context.Context) (more bool, next time.Time, err error
 	if err != nil { // what the pool holds may not be what was committed
 		d.pool, d.found, d.stage = nil, nil, gather
 	}
+	if other, ok := errors.AsType[*notOwner](err); ok {
+		more, err = false, nil
+		if other.until.After(now) && other.until.Before(next) {
+			next = other.until
+		}
+	}
 	return more, next, err
+}
+
+// notOwner says that another server drives the pool, or did meanwhile.
+type notOwner struct{ until time.Time }
+
+func (*notOwner) Error() string {
+	return "another server has the lease of this matchmaking configuration"
+}
+
+// lease is the name of the pool's.
+func (d *driver) lease() string { return "match/" + d.key }
+
+// own takes the pool's lease, or renews it before it ends.
+func (d *driver) own(ctx context.Context, now time.Time) error {
+	if d.engine.Alone() || d.pool != nil && now.Add(engine.LeaseFor/2).Before(d.until) {
+		return nil
+	}
+	var l store.Lease
+	err := d.engine.Update(ctx, func(tx *engine.Tx) (err error) {
+		var held bool
+		if l, held, err = tx.Hold(d.lease()); err == nil && !held {
+			err = &notOwner{l.Until}
+		}
+		return err
+	})
+	if err == nil && l.Epoch != d.epoch {
+		d.epoch, d.pool = l.Epoch, nil // others have moved its tickets
+	}
+	d.until = l.Until
+	return err
+}
+
+// update is engine.Update for the owner of the pool. It fails if the lease was
+// somebody else's since the pool was made.
+func (d *driver) update(ctx context.Context, f func(*engine.Tx) error) error {
+	return d.engine.Update(ctx, func(tx *engine.Tx) error {
+		l, held, err := tx.Hold(d.lease())
+		switch {
+		case err != nil:
+			return err
+		case !held, l.Epoch != d.epoch:
+			return &notOwner{l.Until}
+		}
+		return f(tx)
+	})
 }
 
 // gather makes the pool hold what searches. It reports false if there is no
 // configuration any more.
 func (d *driver) gather(ctx context.Context, now time.Time) (ok bool, err error) {
+	if err := d.own(ctx, now); err != nil {
+		return false, err
+	}
 	var c *lift.MatchmakingConfiguration
 	var r *lift.RuleSet
 	if err := d.engine.View(ctx, func(tx store.Tx) (err error) {
@@ -210,7 +269,7 @@ func (d *driver) arrivals(ctx context.Context) error {
 		now := d.engine.Now()
 		wait, known := d.pool.EstimatedWait(now)
 		var taken []*lift.Ticket
-		err := d.engine.Update(ctx, func(tx *engine.Tx) (err error) {
+		err := d.update(ctx, func(tx *engine.Tx) (err error) {
 			taken, _, err = store.Tickets.Scan(tx, "arriving", d.key+"/", store.Cursor{}, arrivalBatch)
 			if err != nil {
 				return err
@@ -249,7 +308,7 @@ func (d *driver) fail(ctx context.Context, ids []lift.TicketID) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return d.engine.Update(ctx, func(tx *engine.Tx) error {
+	return d.update(ctx, func(tx *engine.Tx) error {
 		for _, id := range ids {
 			t, ok, err := store.Tickets.Get(tx, d.ticketKey(string(id)))
 			if err != nil {
@@ -268,7 +327,7 @@ func (d *driver) fail(ctx context.Context, ids []lift.TicketID) error {
 
 // failAll ends the tickets of a configuration that is gone.
 func (d *driver) failAll(ctx context.Context) error {
-	return d.engine.Update(ctx, func(tx *engine.Tx) error {
+	return d.update(ctx, func(tx *engine.Tx) error {
 		ts, _, err := store.Tickets.Scan(tx, "live", d.key+"/", store.Cursor{}, arrivalBatch)
 		for _, t := range ts {
 			if err == nil && (t.Status == lift.TicketQueued || t.Status == lift.TicketSearching) {
@@ -286,7 +345,7 @@ func (d *driver) commit(ctx context.Context, now time.Time) error {
 	batch := d.found[:min(matchBatch, len(d.found))]
 	var back []*lift.Ticket
 	stale := false
-	err := d.engine.Update(ctx, func(tx *engine.Tx) error {
+	err := d.update(ctx, func(tx *engine.Tx) error {
 		back, stale = nil, false
 		c, _, err := load(tx, d.key)
 		if err != nil {

@@ -170,6 +170,9 @@ func (h *herald) hearOn(ctx context.Context, c *pgx.Conn, wake func()) {
 	}
 }
 
+// Shared is store.Shared.Shared.
+func (s *Store) Shared() bool { return s.herald != nil }
+
 // Elsewhere is store.Shared.Elsewhere.
 func (s *Store) Elsewhere(ctx context.Context) <-chan struct{} {
 	if s.herald == nil {

@@ -1,0 +1,291 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+// Several servers may work on one database, all of them active. What keeps them
+// out of each other's way is in rows: due rows are claimed, everything else is
+// guarded by versions, and what needs one owner at a time has a lease. With a
+// store that nobody shares none of this file does anything.
+
+// LeaseFor is how long a lease lasts after its last use.
+const LeaseFor = 10 * time.Second
+
+const (
+	beatEvery  = 10 * time.Second
+	aliveFor   = 35 * time.Second      // a server that missed three beats is taken for gone
+	followRest = 20 * time.Millisecond // between two looks at what others committed
+	seenMost   = 16_384                // effects remembered as sent
+)
+
+// FleetsLease is the lease of who plans fleets.
+const FleetsLease = "fleets"
+
+// Alone reports whether no other server can work on the store.
+func (e *Engine) Alone() bool { return e.shared == nil }
+
+// Hold makes this server the owner of a lease, or goes on being it, and reports
+// whether it is. It writes the lease's row, so that the transaction fails if
+// another server takes the lease meanwhile. The epoch grows with each change of
+// owner: what an owner remembers from an earlier epoch is worth nothing.
+func (tx *Tx) Hold(name string) (store.Lease, bool, error) {
+	if tx.e.shared == nil {
+		return store.Lease{Name: name}, true, nil
+	}
+	l, ok, err := store.Leases.Get(tx, name)
+	if err != nil {
+		return store.Lease{}, false, err
+	}
+	if !ok {
+		l = &store.Lease{Name: name}
+	}
+	if l.Owner != tx.e.opts.Owner {
+		if tx.Now.Before(l.Until) {
+			return *l, false, nil
+		}
+		l.Owner = tx.e.opts.Owner
+		l.Epoch++
+	}
+	l.Until = tx.Now.Add(LeaseFor)
+	return *l, true, store.Leases.Put(tx, l)
+}
+
+// servers is the memory of a server among others.
+type servers struct {
+	mu     sync.Mutex
+	beaten time.Time // when this server last said that it is there
+	asked  time.Time // when its host was last asked again
+	seen   map[lift.EffectID]bool
+	before map[lift.EffectID]bool // the generation before seen
+}
+
+// note remembers effects that were sent from here, and returns those that were
+// not before.
+func (s *servers) note(ids []lift.EffectID) (fresh []lift.EffectID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if s.seen[id] || s.before[id] {
+			continue
+		}
+		if len(s.seen) >= seenMost || s.seen == nil {
+			s.before, s.seen = s.seen, map[lift.EffectID]bool{}
+		}
+		s.seen[id] = true
+		fresh = append(fresh, id)
+	}
+	return fresh
+}
+
+// sent notes effects that this server sends itself.
+func (e *Engine) sent(effects []lift.Effect) {
+	if e.shared == nil {
+		return
+	}
+	ids := make([]lift.EffectID, len(effects))
+	for i, eff := range effects {
+		ids[i] = eff.ID
+	}
+	e.servers.note(ids)
+}
+
+// beat tells the other servers, now and then, that this one is there, and asks
+// its host again for what it has not confirmed.
+func (e *Engine) beat(ctx context.Context, now time.Time) error {
+	if e.shared == nil {
+		return nil
+	}
+	e.servers.mu.Lock()
+	beat, ask := now.Sub(e.servers.beaten) >= beatEvery, now.Sub(e.servers.asked) >= hostRetry
+	if beat {
+		e.servers.beaten = now
+	}
+	if ask {
+		e.servers.asked = now
+	}
+	e.servers.mu.Unlock()
+	if beat {
+		err := e.Update(ctx, func(tx *Tx) error {
+			if _, _, err := store.Servers.Get(tx, e.opts.Owner); err != nil {
+				return err
+			}
+			return store.Servers.Put(tx, &store.Server{ID: e.opts.Owner, Host: e.opts.Host, BeatAt: tx.Now})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if ask {
+		return e.Resend(ctx)
+	}
+	return nil
+}
+
+// follow looks at what other servers committed until ctx ends: when the
+// database tells that they did, and every few seconds, as it may not.
+func (e *Engine) follow(ctx context.Context) {
+	news := e.shared.Elsewhere(ctx)
+	tick := time.NewTicker(idleTurn)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-news:
+			if !ok {
+				return // the store is closed
+			}
+		case <-tick.C:
+		}
+		if err := e.Follow(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
+			e.log.Error("what other servers did cannot be read; it is tried again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(followRest):
+		}
+	}
+}
+
+// Follow sends the effects that other servers saved for agents connected here
+// and for the host, and looks anew at what is due and whether tickets arrived.
+func (e *Engine) Follow(ctx context.Context) error {
+	var rows []store.Row
+	err := e.View(ctx, func(tx store.Tx) error {
+		rows = nil
+		prefixes := []string{string(lift.ToAgent(""))}
+		if e.opts.Host != "" {
+			prefixes = append(prefixes, string(lift.ToHostOf(e.opts.Host))+"/")
+		}
+		for _, prefix := range prefixes {
+			var after store.Cursor
+			for {
+				const page = 500
+				found, err := tx.Scan(store.Effects.Kind.Name, "to", prefix, after, page)
+				if err != nil {
+					return err
+				}
+				rows = append(rows, found...)
+				if len(found) < page {
+					break
+				}
+				after = found[page-1].Cursor("to")
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	ids := make([]lift.EffectID, len(rows))
+	byID := make(map[lift.EffectID]store.Row, len(rows))
+	for i, r := range rows {
+		ids[i] = lift.EffectID(r.ID)
+		byID[ids[i]] = r
+	}
+	var effects []lift.Effect
+	for _, id := range e.servers.note(ids) {
+		o, err := store.Effects.Decode(byID[id])
+		if err != nil {
+			return err
+		}
+		effects = append(effects, o.Effect)
+	}
+	if len(effects) > 0 {
+		e.opts.Sender.Send(effects)
+	}
+	e.due.forget()
+	e.Wake()
+	select {
+	case e.arrived <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// connected notes that an agent is connected to this server now, which watches
+// over it from here on.
+func (e *Engine) connected(ctx context.Context, id lift.InstanceID) error {
+	return e.Update(ctx, func(tx *Tx) error {
+		c, ok, err := store.Conversations.Get(tx, string(id))
+		if err != nil {
+			return err
+		}
+		if !ok {
+			c = &store.Conversation{InstanceID: id}
+		}
+		c.Server = e.opts.Owner
+		return store.Conversations.Put(tx, c)
+	})
+}
+
+// judge says who watches over an agent: false if another server does, to which
+// it is connected. Otherwise its silence counts from since at the earliest.
+func (e *Engine) judge(tx store.Tx, now time.Time, id lift.InstanceID) (ours bool, since time.Time, err error) {
+	if e.shared == nil {
+		return true, time.Time{}, nil
+	}
+	c, ok, err := store.Conversations.Get(tx, string(id))
+	if err != nil || !ok || c.Server == "" || c.Server == e.opts.Owner {
+		return true, time.Time{}, err
+	}
+	s, ok, err := store.Servers.Get(tx, c.Server)
+	if err != nil || !ok {
+		return true, time.Time{}, err
+	}
+	return now.Sub(s.BeatAt) > aliveFor, s.BeatAt, nil
+}
+
+// hostFor chooses the host for a new instance of a fleet: of the servers that
+// are there and have one, that with the fewest instances of the fleet. None is
+// "", for whichever host asks first.
+func (tx *Tx) hostFor(f *lift.Fleet) (string, error) {
+	if tx.e.shared == nil {
+		return "", nil
+	}
+	all, err := store.Servers.All(tx, "", "")
+	if err != nil {
+		return "", err
+	}
+	is, err := store.Instances.All(tx, "fleet", string(f.ID)+"/")
+	if err != nil {
+		return "", err
+	}
+	count := map[string]int{}
+	for _, i := range is {
+		count[i.Host]++
+	}
+	best := ""
+	for _, s := range all {
+		if s.Host == "" || tx.Now.Sub(s.BeatAt) > aliveFor {
+			continue
+		}
+		if best == "" || count[s.Host] < count[best] || count[s.Host] == count[best] && s.Host < best {
+			best = s.Host
+		}
+	}
+	return best, nil
+}
+
+// forgetHost drops what the host of an instance that is long gone never took:
+// it is gone itself.
+func (tx *Tx) forgetHost(i *lift.Instance) error {
+	if i.Host == "" {
+		return nil
+	}
+	out, err := store.Effects.All(tx, "to", string(lift.ToHostOf(i.Host))+"/")
+	for _, o := range out {
+		if err == nil && (o.StopInstance != nil && o.StopInstance.InstanceID == i.ID || o.StartInstance != nil && o.StartInstance.InstanceID == i.ID) {
+			err = store.Effects.Delete(tx, string(o.ID))
+		}
+	}
+	return err
+}

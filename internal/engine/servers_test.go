@@ -1,0 +1,207 @@
+package engine
+
+import (
+	"context"
+	"math/rand"
+	"testing"
+	"time"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/store"
+	"github.com/chairlift-games/chairlift/internal/store/memdb"
+)
+
+// sharedDB is a store in memory as several servers have it. Nobody is told of
+// what others commit: that is harmless.
+type sharedDB struct{ *memdb.Store }
+
+func (sharedDB) Shared() bool                              { return true }
+func (sharedDB) Elsewhere(context.Context) <-chan struct{} { return nil }
+
+// newServers returns engines over one store, each with a host of its name, at
+// the same time of day.
+func newServers(t *testing.T, names ...string) []*world {
+	db, err := memdb.New(store.Kinds()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	var all []*world
+	for i, name := range names {
+		w := &world{t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), seq: map[lift.InstanceID]uint64{}, heard: map[lift.InstanceID]time.Time{}}
+		w.Engine = New(Options{
+			Store: sharedDB{db}, Sender: w, Now: func() time.Time { return w.now }, IDs: rand.New(rand.NewSource(int64(i))),
+			Owner: name, Host: "host-" + name,
+			Heard: func(id lift.InstanceID) (time.Time, bool) { at, ok := w.heard[id]; return at, ok },
+		})
+		all = append(all, w)
+	}
+	return all
+}
+
+func (w *world) follow() {
+	w.t.Helper()
+	if err := w.Follow(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestLease(t *testing.T) {
+	all := newServers(t, "a", "b")
+	steps := []struct {
+		by      int
+		after   time.Duration
+		held    bool
+		epoch   int64
+		comment string
+	}{
+		{0, 0, true, 1, "nobody had it"},
+		{1, 0, false, 1, "it is taken"},
+		{0, 8 * time.Second, true, 1, "its owner renews it"},
+		{1, 9 * time.Second, false, 1, "so it lasts longer"},
+		{1, LeaseFor, true, 2, "its owner fell silent"},
+		{0, 0, false, 2, "and comes too late"},
+		{0, LeaseFor + time.Second, true, 3, "whose it was is another epoch"},
+	}
+	for _, s := range steps {
+		for _, w := range all {
+			w.now = w.now.Add(s.after)
+		}
+		all[s.by].update(func(tx *Tx) error {
+			l, held, err := tx.Hold("x")
+			if held != s.held || l.Epoch != s.epoch {
+				t.Errorf("%s: held %v in epoch %d", s.comment, held, l.Epoch)
+			}
+			return err
+		})
+	}
+}
+
+// TestOneServerPlansFleets: the fleet becomes due at one server while another
+// one holds the lease, which alone acts, until it falls silent.
+func TestOneServerPlansFleets(t *testing.T) {
+	all := newServers(t, "a", "b")
+	a, b := all[0], all[1]
+	a.turn()
+	b.turn() // both are known now
+	a.update(func(tx *Tx) error { _, _, err := tx.Hold(FleetsLease); return err })
+	b.update(func(tx *Tx) error {
+		if err := store.Builds.Put(tx, &lift.Build{ID: "build-1", Region: region, Status: lift.BuildReady}); err != nil {
+			return err
+		}
+		return store.Fleets.Put(tx, &lift.Fleet{
+			ID: "fleet-1", Region: region, BuildID: "build-1", Status: lift.FleetNew, Protection: lift.NoProtection,
+			Capacity: lift.Capacity{Desired: 4, Max: 4}, CreatedAt: tx.Now, ActivateBy: tx.Now.Add(10 * time.Minute), LookAt: tx.Now,
+		})
+	})
+	b.turn()
+	if n := len(b.instances("fleet-1")); n != 0 {
+		t.Fatalf("b planned a fleet while a holds the lease: %d instances", n)
+	}
+	for _, w := range all {
+		w.now = w.now.Add(LeaseFor)
+	}
+	b.turn()
+	b.turn()
+	hosts := map[string]int{}
+	for _, i := range b.instances("fleet-1") {
+		hosts[i.Host]++
+	}
+	if len(hosts) == 0 {
+		t.Fatal("nobody planned the fleet")
+	}
+	// A new fleet asks for one instance first; those after it go to whom has fewer.
+	b.update(func(tx *Tx) error {
+		f, err := store.Fleets.Find(tx, "fleet-1")
+		for range 3 {
+			if err == nil {
+				err = tx.request(f)
+			}
+		}
+		return err
+	})
+	hosts = map[string]int{}
+	is := b.instances("fleet-1")
+	for _, i := range is {
+		hosts[i.Host]++
+	}
+	if max(hosts["host-a"], hosts["host-b"])-min(hosts["host-a"], hosts["host-b"]) > 1 || hosts["host-a"]+hosts["host-b"] != len(is) {
+		t.Errorf("instances are on %v", hosts)
+	}
+
+	// Each host is asked for its own, once, also by the server that did not plan.
+	a.sent = nil
+	a.follow()
+	a.follow()
+	started := 0
+	for _, eff := range a.sent {
+		if eff.StartInstance == nil {
+			continue
+		}
+		started++
+		if name, _ := eff.To.Host(); name != "host-a" {
+			t.Errorf("a is sent what is for %s", eff.To)
+		}
+	}
+	if started != hosts["host-a"] {
+		t.Errorf("the host of a was asked for %d instances, want %d", started, hosts["host-a"])
+	}
+}
+
+// TestCommandsFindTheServerOfTheirAgent: one server decides, the agent is
+// connected to another.
+func TestCommandsFindTheServerOfTheirAgent(t *testing.T) {
+	all := newServers(t, "a", "b")
+	a, b := all[0], all[1]
+	a.update(func(tx *Tx) error { return tx.Emit(lift.Effect{To: lift.ToAgent("i-1"), Drain: &lift.Drain{}}) })
+	id := a.sent[0].ID
+	for range 3 {
+		b.follow()
+	}
+	if len(b.sent) != 1 || b.sent[0].ID != id {
+		t.Errorf("the other server sends %v", b.sent)
+	}
+	a.follow()
+	if len(a.sent) != 1 {
+		t.Errorf("the server that decided sends it again: %v", a.sent)
+	}
+	_, pending, err := b.Resume(t.Context(), "i-1")
+	if err != nil || len(pending) != 1 {
+		t.Errorf("an agent that connects gets %v, %v", pending, err)
+	}
+}
+
+// TestSilenceIsJudgedWhereTheAgentIs: no server takes an agent for lost that
+// another one hears; when that one is gone, the others judge.
+func TestSilenceIsJudgedWhereTheAgentIs(t *testing.T) {
+	all := newServers(t, "a", "b")
+	a, b := all[0], all[1]
+	fleet, id := a.fleet(nil, 1)
+	if _, _, err := b.Resume(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	pass := func(d time.Duration, bLives bool) {
+		for until := a.now.Add(d); a.now.Before(until); {
+			a.now, b.now = a.now.Add(5*time.Second), b.now.Add(5*time.Second)
+			a.turn()
+			if bLives {
+				b.heard[id] = b.now
+				b.turn()
+			}
+		}
+	}
+	pass(10*time.Minute, true)
+	if len(a.instances(fleet)) != 1 || a.instances(fleet)[0].ID != id {
+		t.Fatal("the instance was replaced while another server heard its agent")
+	}
+	pass(silenceLimit-10*time.Second, false)
+	if a.instances(fleet)[0].ID != id {
+		t.Fatal("the instance was replaced too early")
+	}
+	pass(time.Minute, false)
+	for _, i := range a.instances(fleet) {
+		if i.ID == id && i.Status != lift.InstanceTerminated {
+			t.Fatalf("the instance is %s though nobody hears its agent", i.Status)
+		}
+	}
+}
