@@ -10,15 +10,19 @@ import (
 type dispatcher struct {
 	hub   *link.Hub
 	hosts *hosts // nil: this server has none
+
+	hostName string // of several
 }
 
 // Send does not block.
 func (d *dispatcher) Send(effects []lift.Effect) {
 	var toAgents []lift.Effect
 	for _, e := range effects {
-		if e.To != lift.ToHost {
+		name, forHost := e.To.Host()
+		switch {
+		case !forHost:
 			toAgents = append(toAgents, e)
-		} else if d.hosts != nil {
+		case d.hosts != nil && (name == "" || name == d.hostName):
 			d.hosts.send(e)
 		}
 	}

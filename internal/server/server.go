@@ -145,7 +145,10 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	out := &dispatcher{}
+	owner, hostName := s.names()
+	out.hostName = hostName
 	s.engine = engine.New(engine.Options{
+		Owner: owner, Host: hostName,
 		Store: s.store, Sender: out, Log: o.Log, NoReplay: o.NoReplay,
 		Heard: func(id lift.InstanceID) (time.Time, bool) { return s.hub.Heard(id) },
 	})

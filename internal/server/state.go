@@ -3,9 +3,13 @@ package server
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -103,4 +107,22 @@ func common(tx store.Tx, name string, own []byte) ([]byte, error) {
 		return own, err
 	}
 	return own, store.Secrets.Put(tx, &store.Secret{Name: name, Value: own})
+}
+
+// names returns what this server is called among others of its database: itself
+// anew at each start, its host for as long as machine and folder are the same.
+func (s *Server) names() (server, host string) {
+	if !isPostgres(s.o.Store) {
+		return "", ""
+	}
+	machine, err := os.Hostname()
+	if err != nil {
+		machine = "localhost"
+	}
+	server = machine + "-" + rand.Text()[:10]
+	if s.host != nil {
+		sum := sha256.Sum256([]byte(machine + "\x00" + s.o.Data))
+		host = machine + "-" + hex.EncodeToString(sum[:5])
+	}
+	return server, host
 }
