@@ -3,6 +3,7 @@ package match
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -24,7 +25,7 @@ func (p *Pool) newMatchID() string {
 	if p.config.MatchID != nil {
 		return p.config.MatchID()
 	}
-	return fmt.Sprintf("match-%d", p.matches)
+	return "match-" + strconv.Itoa(p.matches)
 }
 
 // ask proposes a match to its players.

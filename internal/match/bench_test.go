@@ -81,7 +81,7 @@ func (c *crowd) ticket(start time.Time) Ticket {
 var benchStart = time.Unix(2_000_000, 0)
 
 func fillPool(tb testing.TB, body string, c *crowd, players int) *Pool {
-	p := NewPool(Config{Rules: mustParse(tb, body), Standalone: true})
+	p := NewPool(Config{Rules: mustParse(tb, body), Standalone: true, Quiet: true}) // as the service has it
 	for n := 0; n < players; {
 		t := c.ticket(benchStart.Add(time.Duration(c.n) * time.Millisecond))
 		n += len(t.Players)

@@ -34,7 +34,10 @@ func (p *Pool) Pass(now time.Time) Update {
 func (p *Pool) passSmall(now time.Time, changed []*entry, u *Update) {
 	budget := p.config.PassBudget
 	p.search.changed = true
-	u.Changes, u.Events = slices.Grow(u.Changes, len(changed)), slices.Grow(u.Events, len(changed))
+	u.Matches = slices.Grow(u.Matches, len(changed)/p.set.Seats(0))
+	if !p.config.Quiet {
+		u.Changes, u.Events = slices.Grow(u.Changes, len(changed)), slices.Grow(u.Events, len(changed))
+	}
 	strict := p.waiting <= p.strict || 2*len(changed) >= p.waiting
 	switch {
 	case strict && 2*len(changed) < p.waiting && len(p.promising(changed, &budget)) == 0:
@@ -221,7 +224,10 @@ func (p *Pool) propose(now time.Time, tickets []*entry, chosen []chosenParty, le
 		clock = entries[0]
 	}
 	m.Age = now.Sub(time.Unix(0, clock.start))
+	m.Tickets, m.Evaluations = make([]TicketID, 0, len(entries)), make([][]RuleCount, 0, len(entries))
+	players := 0
 	for _, e := range entries {
+		players += e.size
 		m.Tickets = append(m.Tickets, e.id)
 		m.Evaluations = append(m.Evaluations, p.ruleCounts(e))
 		if e.backfill {
@@ -230,12 +236,15 @@ func (p *Pool) propose(now time.Time, tickets []*entry, chosen []chosenParty, le
 	}
 	seats := slices.Clone(chosen)
 	slices.SortStableFunc(seats, func(a, b chosenParty) int { return a.team - b.team })
+	m.Seats = make([]Seat, 0, players)
 	for _, c := range seats {
 		for i := range c.party.party {
 			m.Seats = append(m.Seats, Seat{Ticket: c.e.id, PlayerID: c.party.party[i].ID, Team: p.set.Teams[c.team].Name})
 		}
 	}
-	u.Events = append(u.Events, Event{Type: PotentialMatchCreated, Match: m.ID, Tickets: m.Tickets, Players: m.Seats, Rules: p.matchCounts(entries)})
+	if !p.config.Quiet {
+		u.Events = append(u.Events, Event{Type: PotentialMatchCreated, Match: m.ID, Tickets: m.Tickets, Players: m.Seats, Rules: p.matchCounts(entries)})
+	}
 	if p.config.AcceptRequired && slices.ContainsFunc(entries, func(e *entry) bool { return !e.backfill }) {
 		p.ask(now, entries, m, u)
 		return
@@ -263,12 +272,14 @@ func (p *Pool) complete(now time.Time, entries []*entry, m Match, u *Update) {
 		to = Completed
 	}
 	for _, e := range entries {
-		u.change(e.id, e.status, to, "", "", m.ID)
+		if !p.config.Quiet {
+			u.change(e.id, e.status, to, "", "", m.ID)
+		}
 		p.waits.note(now, now.Sub(time.Unix(0, e.start)))
 		p.forget(e)
 	}
 	u.Matches = append(u.Matches, m)
-	if p.config.Standalone {
+	if p.config.Standalone && !p.config.Quiet {
 		u.Events = append(u.Events, Event{Type: MatchmakingSucceeded, Match: m.ID, Tickets: m.Tickets, Players: m.Seats})
 	}
 }

@@ -23,6 +23,9 @@ type Config struct {
 	// Lenient ignores attributes that the rule set does not declare instead of
 	// refusing the ticket (2.1).
 	Lenient bool
+	// Quiet leaves Changes and Events out of updates that concern searching, for
+	// an owner who tells the life of tickets itself and wants matches only.
+	Quiet bool
 	// MatchID makes the ids of matches. By default they are match-1, match-2, …
 	MatchID func() string
 
@@ -188,8 +191,10 @@ func (p *Pool) Add(now time.Time, t Ticket) (Update, error) {
 func (p *Pool) enter(now time.Time, e *entry, u *Update, reason, message string) {
 	from := e.status
 	e.status, e.proposal = Searching, nil
-	u.change(e.id, from, Searching, reason, message, "")
-	u.Events = append(u.Events, Event{Type: MatchmakingSearching, Tickets: []TicketID{e.id}, Players: e.players(p, false)})
+	if !p.config.Quiet {
+		u.change(e.id, from, Searching, reason, message, "")
+		u.Events = append(u.Events, Event{Type: MatchmakingSearching, Tickets: []TicketID{e.id}, Players: e.players(p, false)})
+	}
 	if p.config.RequestTimeout > 0 {
 		p.deadlines.push(deadline{at: e.start + int64(p.config.RequestTimeout), seq: e.seq, entry: e})
 	}

@@ -189,7 +189,7 @@ func (d *driver) gather(ctx context.Context, now time.Time) (ok bool, err error)
 // newPool makes an empty pool. It forms matches and nothing else: timeouts and
 // acceptance are rows (engine.Tx).
 func newPool(c *lift.MatchmakingConfiguration, set *rules.Set) *match.Pool {
-	conf := match.Config{Rules: set, Lenient: true}
+	conf := match.Config{Rules: set, Lenient: true, Quiet: true}
 	if c.Mode == lift.WithQueue {
 		conf.AdditionalPlayers = c.AdditionalPlayers
 	}
