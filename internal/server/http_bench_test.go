@@ -50,22 +50,9 @@ func BenchmarkCreatePlayerSession(b *testing.B) {
 
 // benchSession serves an ACTIVE game session with room for everybody.
 func benchSession(b *testing.B) (*api.Client, string) {
-	dir := b.TempDir()
-	s, err := Open(context.Background(), Options{Addr: "127.0.0.1:0", Data: dir})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	b.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			b.Error(err)
-		}
-	})
+	s, client := benchServer(b)
 	id := lift.GameSessionARN("us-west-2", "fleet-b", "one")
-	err = s.engine.Update(ctx, func(tx *engine.Tx) error {
+	err := s.engine.Update(context.Background(), func(tx *engine.Tx) error {
 		if err := store.Fleets.Put(tx, &lift.Fleet{ID: "fleet-b", Region: "us-west-2", Status: lift.FleetActive}); err != nil {
 			return err
 		}
@@ -74,11 +61,30 @@ func benchSession(b *testing.B) (*api.Client, string) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return client, string(id)
+}
+
+// benchServer serves an empty data folder, and a client of it.
+func benchServer(tb testing.TB) (*Server, *api.Client) {
+	dir := tb.TempDir()
+	s, err := Open(context.Background(), Options{Addr: "127.0.0.1:0", Data: dir})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	tb.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			tb.Error(err)
+		}
+	})
 	creds, err := auth.ReadCredentials(filepath.Join(dir, "credentials"))
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
-	b.Cleanup(client.CloseIdleConnections)
-	return &api.Client{Invoker: &wire.Client{URL: s.URL(), Region: "us-west-2", Credentials: creds, HTTP: client}}, string(id)
+	tb.Cleanup(client.CloseIdleConnections)
+	return s, &api.Client{Invoker: &wire.Client{URL: s.URL(), Region: "us-west-2", Credentials: creds, HTTP: client}}
 }
