@@ -20,7 +20,7 @@ const claimTime = time.Minute
 // over all groups of the region.
 func (s *Service) RegisterGameServer(ctx context.Context, in *api.RegisterGameServerInput) (*api.RegisterGameServerOutput, error) {
 	c := s.caller(ctx)
-	return change(ctx, s, func(tx *engine.Tx) (*api.RegisterGameServerOutput, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*api.RegisterGameServerOutput, error) {
 		g, err := c.group(tx, in.GameServerGroupName)
 		if err != nil {
 			return nil, undeclared(err, lift.NotFound)
@@ -69,7 +69,7 @@ func (s *Service) UpdateGameServer(ctx context.Context, in *api.UpdateGameServer
 // named, or the one that waits longest.
 func (s *Service) ClaimGameServer(ctx context.Context, in *api.ClaimGameServerInput) (*api.ClaimGameServerOutput, error) {
 	c := s.caller(ctx)
-	return change(ctx, s, func(tx *engine.Tx) (*api.ClaimGameServerOutput, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*api.ClaimGameServerOutput, error) {
 		g, err := c.group(tx, in.GameServerGroupName)
 		if err != nil {
 			return nil, err

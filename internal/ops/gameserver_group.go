@@ -33,7 +33,7 @@ func (s *Service) CreateGameServerGroup(ctx context.Context, in *api.CreateGameS
 	case given(t.LaunchTemplateId)+given(t.LaunchTemplateName) != 1:
 		return nil, invalid("LaunchTemplate needs exactly one of LaunchTemplateId and LaunchTemplateName")
 	}
-	return change(ctx, s, func(tx *engine.Tx) (*api.CreateGameServerGroupOutput, error) {
+	return once(ctx, s, func(tx *engine.Tx) (*api.CreateGameServerGroupOutput, error) {
 		g := &lift.GameServerGroup{
 			Name: in.GameServerGroupName, Region: c.Region, Account: c.Account, RoleARN: in.RoleArn, Types: types,
 			Balancing: or(in.BalancingStrategy, "SPOT_PREFERRED"), Protection: or(in.GameServerProtectionPolicy, "NO_PROTECTION"),

@@ -39,6 +39,8 @@ func TestRetriesMakeNothingNew(t *testing.T) {
 	must(w.CreateMatchmakingRuleSet(w.ctx, &api.CreateMatchmakingRuleSetInput{Name: "first", RuleSetBody: rules}))(t)
 	must(w.CreateMatchmakingConfiguration(w.ctx, &api.CreateMatchmakingConfigurationInput{Name: "first", RuleSetName: "first", RequestTimeoutSeconds: 60, FlexMatchMode: new("STANDALONE")}))(t)
 	zip := archiveOf(t)
+	w.newGroup("first")
+	w.register("first", "one", "two")
 
 	creations := map[string]func(context.Context) (any, error){
 		"CreateAlias": func(ctx context.Context) (any, error) {
@@ -98,6 +100,18 @@ func TestRetriesMakeNothingNew(t *testing.T) {
 		},
 		"CreateVpcPeeringConnection": func(ctx context.Context) (any, error) {
 			out, err := w.CreateVpcPeeringConnection(ctx, &api.CreateVpcPeeringConnectionInput{FleetId: fleet, PeerVpcAwsAccountId: "123456789012", PeerVpcId: "vpc-2"})
+			return out, err
+		},
+		"CreateGameServerGroup": func(ctx context.Context) (any, error) {
+			out, err := w.CreateGameServerGroup(ctx, groupIn("g"))
+			return out, err
+		},
+		"RegisterGameServer": func(ctx context.Context) (any, error) {
+			out, err := w.RegisterGameServer(ctx, &api.RegisterGameServerInput{GameServerGroupName: "first", GameServerId: "new", InstanceId: "i-00000000000000001"})
+			return out, err
+		},
+		"ClaimGameServer": func(ctx context.Context) (any, error) {
+			out, err := w.ClaimGameServer(ctx, &api.ClaimGameServerInput{GameServerGroupName: "first"})
 			return out, err
 		},
 		"CreateLocation": func(ctx context.Context) (any, error) {
