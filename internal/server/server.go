@@ -59,6 +59,8 @@ type Options struct {
 
 	// NoReplay is the engine's, for a test that must fail with it.
 	NoReplay bool
+
+	now func() time.Time // the engine's clock, for tests
 }
 
 // Place is what a host needs to know of the service that uses it.
@@ -149,7 +151,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	out.hostName = hostName
 	s.engine = engine.New(engine.Options{
 		Owner: owner, Host: hostName,
-		Store: s.store, Sender: out, Log: o.Log, NoReplay: o.NoReplay,
+		Store: s.store, Sender: out, Log: o.Log, NoReplay: o.NoReplay, Now: o.now,
 		Heard: func(id lift.InstanceID) (time.Time, bool) { return s.hub.Heard(id) },
 	})
 	s.logs = &logs{dir: filepath.Join(o.Files, "logs")}
