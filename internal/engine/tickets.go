@@ -30,11 +30,19 @@ const (
 // those who left its match long ago.
 func (tx *Tx) AddTicket(t *lift.Ticket) error {
 	automatic := t.Backfill != nil && t.Backfill.Automatic
-	if t.Backfill != nil && t.Backfill.SessionID != "" && !automatic {
-		if err := tx.claimSession(t); err != nil {
+	if !automatic {
+		// A refusal comes before anything is written: an event of a game server
+		// that is refused commits with the others of its batch.
+		if err := tx.mayLeave(t); err != nil {
 			return err
 		}
+		if t.Backfill != nil && t.Backfill.SessionID != "" {
+			if err := tx.claimSession(t); err != nil {
+				return err
+			}
+		}
 	}
+	var left []lift.TicketID
 	for _, p := range t.Players {
 		old, ok, err := store.Seekers.Get(tx, store.PlayerKey(t.Region, p.ID))
 		if err != nil {
@@ -43,29 +51,50 @@ func (tx *Tx) AddTicket(t *lift.Ticket) error {
 		if ok && automatic {
 			continue
 		}
-		if ok && old.TicketID != t.ID {
-			if err := tx.requeued(t.Region, p.ID, old.TicketID); err != nil {
-				return err
-			}
+		if ok && old.TicketID != t.ID && !slices.Contains(left, old.TicketID) {
+			left = append(left, old.TicketID)
 		}
 		if err := store.Seekers.Put(tx, &lift.Seeker{Region: t.Region, PlayerID: p.ID, TicketID: t.ID}); err != nil {
 			return err
+		}
+	}
+	// Only now that all players are held: an automatic backfill ticket is
+	// followed by another, which must not take one of them.
+	for _, id := range left {
+		old, ok, err := store.Tickets.Get(tx, store.InRegion(t.Region, string(id)))
+		if err != nil {
+			return err
+		}
+		if ok && old.Status.Live() {
+			if err := tx.StopTicket(old, reasonRequeued, "A player of the ticket asked for matchmaking again."); err != nil {
+				return err
+			}
 		}
 	}
 	t.Status, t.Arriving = lift.TicketQueued, true
 	return tx.saveTicket(t)
 }
 
-// requeued cancels the ticket that a player leaves for a newer one.
-func (tx *Tx) requeued(region, player string, id lift.TicketID) error {
-	t, ok, err := store.Tickets.Get(tx, store.InRegion(region, string(id)))
-	if err != nil || !ok || !t.Status.Live() {
-		return err
+// mayLeave refuses a ticket with a player whose older ticket cannot be
+// cancelled. It changes nothing.
+func (tx *Tx) mayLeave(t *lift.Ticket) error {
+	for _, p := range t.Players {
+		k, ok, err := store.Seekers.Get(tx, store.PlayerKey(t.Region, p.ID))
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		old, ok, err := store.Tickets.Get(tx, store.InRegion(t.Region, string(k.TicketID)))
+		if err != nil {
+			return err
+		}
+		if ok && old.Status.Live() && !old.Status.Stoppable() {
+			return lift.Errorf(lift.InvalidRequest, "player %s is in ticket %s, whose match is being placed; ask again when that is done", p.ID, old.ID)
+		}
 	}
-	if !t.Status.Stoppable() {
-		return lift.Errorf(lift.InvalidRequest, "player %s is in ticket %s, whose match is being placed; ask again when that is done", player, id)
-	}
-	return tx.StopTicket(t, reasonRequeued, "A player of the ticket asked for matchmaking again.")
+	return nil
 }
 
 // StopTicket cancels a ticket that is not being placed. If it was part of a

@@ -329,6 +329,22 @@ func TestAutomaticBackfill(t *testing.T) {
 }
 
 // Automatic backfill ends for good when somebody says so, or shuts the door.
+// Players who leave together end the automatic ticket once, and what follows it
+// takes none of them back.
+func TestAutomaticBackfillLeftByTwo(t *testing.T) {
+	c := newArena(t)
+	session := c.play("auto")
+	gs := must(c.DescribeGameSessions(c.ctx, &api.DescribeGameSessionsInput{GameSessionId: &session}))(t).GameSessions[0]
+	_, auto := roster(t, *gs.MatchmakerData)
+	first := strings.TrimPrefix(auto, "AUTOMATIC")
+	c.expect(first + " QUEUED")
+	must(c.StartMatchmaking(c.ctx, &api.StartMatchmakingInput{
+		TicketId: new("both"), ConfigurationName: "free", Players: []api.Player{{PlayerId: new("p-a")}, {PlayerId: new("p-b")}},
+	}))(t)
+	_, auto = roster(t, c.told("BACKFILL_CANCELLED "+first).MatchmakerData)
+	c.expect(first+" CANCELLED PlayerRequeued", strings.TrimPrefix(auto, "AUTOMATIC")+" QUEUED", "both QUEUED")
+}
+
 func TestAutomaticBackfillEnds(t *testing.T) {
 	for name, end := range map[string]func(c *court, session, ticket string){
 		"stopped": func(c *court, _, ticket string) {
