@@ -232,6 +232,11 @@ func (w *world) checkSession(s *lift.GameSession) {
 	if p := f.processes[s.ProcessID]; p == nil || p.State != want || p.SessionID != s.ID {
 		w.fail("game session %s is %s, and its process is %+v", s.ID, s.Status, p)
 	}
+	if key := s.BackfillTicket; key != "" {
+		if t := f.tickets[key]; t == nil || !t.Status.Live() || t.Backfill == nil || t.Backfill.SessionID != s.ID {
+			w.fail("game session %s wants players by ticket %s, which is %+v", s.ID, key, t)
+		}
+	}
 	if s.PlacementID == "" {
 		return
 	}

@@ -70,7 +70,7 @@ func (c *client) act() {
 		c.createFleet(token)
 		return
 	}
-	if w.plan.seekers > 0 && w.chance(40) {
+	if w.plan.seekers > 0 && w.chance(60) {
 		c.matchmake(token)
 		return
 	}

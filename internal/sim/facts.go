@@ -93,6 +93,11 @@ func (w *world) written(tx store.Tx, k rowKey, t *touched) (err error) {
 		old, now, err = take(tx, store.Sessions, k.id, f.sessions, w.sessionMoved)
 		if s := cmp.Or(now, old); s != nil {
 			t.sessions.add(s.ID)
+			for _, s := range []*lift.GameSession{old, now} {
+				if s != nil && s.BackfillTicket != "" {
+					t.tickets.add(s.BackfillTicket)
+				}
+			}
 			t.processes.add(s.ProcessID)
 			t.instances.add(s.InstanceID)
 			if old == nil {
@@ -141,6 +146,9 @@ func (w *world) written(tx store.Tx, k rowKey, t *touched) (err error) {
 		var old, now *lift.Ticket
 		old, now, err = take(tx, store.Tickets, k.id, f.tickets, w.ticketMoved)
 		t.tickets.add(k.id)
+		if now != nil && now.Backfill != nil && now.Backfill.SessionID != "" {
+			t.sessions.add(now.Backfill.SessionID)
+		}
 		if now != nil && w.plan.sink {
 			t.news = append(t.news, func() { w.checkTold(old, now, t) })
 		}

@@ -68,7 +68,7 @@ func (w *world) ticketMoved(old, now *lift.Ticket) {
 		w.fail("ticket %s is %s and does not say why", now.ID, now.Status)
 	}
 	switch {
-	case now.Status == lift.TicketRequiresAcceptance && old.Status != now.Status:
+	case now.Status == lift.TicketRequiresAcceptance && old.Status != now.Status && now.Backfill == nil:
 		w.askPlayers(now)
 	case now.Status == lift.TicketCompleted:
 		w.tally.Matched++
@@ -83,18 +83,27 @@ func (w *world) checkCompleted(old, now *lift.Ticket) {
 			w.fail("ticket %s is COMPLETED, and player %s has no team", now.ID, p.ID)
 		}
 	}
-	if (old.Status == lift.TicketPlacing) != (now.Session != nil) {
-		w.fail("ticket %s was %s, is COMPLETED and has %+v", now.ID, old.Status, now.Session)
+	if old.Status == lift.TicketPlacing && now.Session == nil {
+		w.fail("ticket %s was %s, is COMPLETED and has no game session", now.ID, old.Status)
 	}
 	if now.Session == nil {
 		return
 	}
-	for _, p := range now.Players {
-		if !slices.ContainsFunc(now.Session.Placed, func(pl lift.PlacedPlayer) bool { return pl.PlayerID == p.ID }) {
-			w.fail("ticket %s is COMPLETED, and player %s has no player session", now.ID, p.ID)
+	w.tally.Hosted++
+	seats := len(now.Players)
+	if now.Backfill != nil {
+		seats = 0 // its players are in
+	}
+	for _, pl := range now.Session.Placed {
+		if !now.Holds(pl.PlayerID) {
+			w.fail("ticket %s is COMPLETED with a seat for %s", now.ID, pl.PlayerID)
+		}
+		if old.Status != lift.TicketPlacing {
+			w.tally.Backfilled++
+			w.sendPlayer(now.Session.SessionID, pl.PlayerSessionID)
 		}
 	}
-	if len(now.Session.Placed) != len(now.Players) || now.Session.Address == "" || now.Session.Port == 0 {
+	if len(now.Session.Placed) != seats || now.Session.Address == "" || now.Session.Port == 0 {
 		w.fail("ticket %s of %d players is COMPLETED with %+v", now.ID, len(now.Players), *now.Session)
 	}
 }
@@ -115,13 +124,23 @@ func (w *world) matchMoved(old, now *lift.Match) {
 }
 
 // checkTicket: a ticket that is matched is in its match, and its players look
-// for no other.
+// for no other. One that asks for players for a running game is the only one to
+// do so there. Those that nobody asked for hold no player.
 func (w *world) checkTicket(t *lift.Ticket) {
 	f := &w.facts
 	for _, p := range t.Players {
 		k := f.seekers[store.PlayerKey(t.Region, p.ID)]
-		if held := k != nil && k.TicketID == t.ID; held != t.Status.Live() {
+		held := k != nil && k.TicketID == t.ID
+		if automatic := t.Backfill != nil && t.Backfill.Automatic; held && !t.Status.Live() || !held && t.Status.Live() && !automatic {
 			w.fail("ticket %s is %s, and its player %s is held by %+v", t.ID, t.Status, p.ID, k)
+		}
+	}
+	if b := t.Backfill; b != nil && b.SessionID != "" {
+		s := f.sessions[b.SessionID]
+		if offers := s != nil && s.BackfillTicket == store.TicketKey(t); offers != t.Status.Live() {
+			w.fail("ticket %s is %s, and game session %s is %+v", t.ID, t.Status, b.SessionID, s)
+		} else if offers && s.Status != lift.SessionActive {
+			w.fail("ticket %s is %s, and its game session is %s", t.ID, t.Status, s.Status)
 		}
 	}
 	m := f.matches[region+"/"+string(t.Match)]
@@ -179,13 +198,16 @@ func (w *world) checkMade(id string) {
 		w.fail("placement %s is PENDING, and its match is done", id)
 	}
 	players := 0
-	var first *lift.Ticket
+	var first, backfill *lift.Ticket
 	for _, key := range sortedKeys(f.tickets) {
 		t := f.tickets[key]
 		if region+"/"+string(t.Match) != id || t.Status != lift.TicketCompleted {
 			continue
 		}
 		first = cmp.Or(first, t)
+		if t.Backfill != nil {
+			backfill = t
+		}
 		if !t.EndedAt.Equal(first.EndedAt) || t.Configuration != first.Configuration {
 			w.fail("match %s completed %s of %s at %s, and %s of %s at %s", id, first.ID, first.Configuration, first.EndedAt, t.ID, t.Configuration, t.EndedAt)
 		}
@@ -199,6 +221,9 @@ func (w *world) checkMade(id string) {
 	}
 	if players == 0 {
 		return
+	}
+	if placed := p != nil && p.Status == lift.PlacementFulfilled; first.Session != nil && !placed && (backfill == nil || backfill.Backfill.SessionID != first.Session.SessionID) {
+		w.fail("match %s plays in %s, where nobody placed it", id, first.Session.SessionID)
 	}
 	for _, r := range ruleSets {
 		if r.least <= players && players <= r.most {
@@ -219,7 +244,7 @@ func (w *world) unmatched() string {
 			continue
 		}
 		c := f.configurations[region+"/"+t.Configuration]
-		if c == nil || c.RuleSet != "pair" || len(t.Players) != 1 || w.now.Sub(f.waitsSince[t.ID]) < time.Minute {
+		if c == nil || c.RuleSet != "pair" || len(t.Players) != 1 || t.Backfill != nil || w.now.Sub(f.waitsSince[t.ID]) < time.Minute {
 			continue
 		}
 		if other, ok := waiting[t.Configuration]; ok {

@@ -37,14 +37,16 @@ func (w *world) matchmakers() []*lift.MatchmakingConfiguration {
 func (c *client) matchmake(token string) {
 	w := c.w
 	all := w.matchmakers()
-	if len(all) == 0 || len(all) < 2 && w.chance(5) {
+	if len(all) == 0 || len(all) < 3 && w.chance(10) {
 		c.createMatchmaker(token)
 		return
 	}
 	m := all[w.rng.IntN(len(all))]
 	switch n := w.rng.IntN(100); {
-	case n < 75:
+	case n < 67:
 		c.seek(m, token)
+	case n < 75:
+		c.backfill(m, token)
 	case n < 85:
 		c.stopTicket()
 	case n < 92:
@@ -58,6 +60,10 @@ func (c *client) matchmake(token string) {
 
 func (c *client) createMatchmaker(token string) {
 	w := c.w
+	if len(w.facts.queueNames) == 0 && w.chance(85) {
+		c.createQueue(token, w.facts.fleetsAlive())
+		return
+	}
 	name := sortedKeys(ruleSets)[w.rng.IntN(len(ruleSets))]
 	if w.facts.rules[region+"/"+name] == nil {
 		call(c, "CreateMatchmakingRuleSet "+name, func(in *api.CreateMatchmakingRuleSetInput) (*api.CreateMatchmakingRuleSetOutput, error) {
@@ -68,9 +74,12 @@ func (c *client) createMatchmaker(token string) {
 		Name: "m-" + token, RuleSetName: name, RequestTimeoutSeconds: 10 + w.rng.IntN(110),
 		AcceptanceRequired: w.chance(50), AcceptanceTimeoutSeconds: new(5 + w.rng.IntN(20)), FlexMatchMode: new(string(lift.Standalone)),
 	}
-	if len(w.facts.queueNames) > 0 && w.chance(65) {
+	if len(w.facts.queueNames) > 0 && w.chance(85) {
 		q := w.facts.queues[region+"/"+w.facts.queueNames[w.rng.IntN(len(w.facts.queueNames))]]
 		in.FlexMatchMode, in.GameSessionQueueArns = new(string(lift.WithQueue)), []string{q.ARN()}
+		if w.chance(40) {
+			in.BackfillMode = new(string(lift.BackfillAutomatic))
+		}
 	}
 	out, _ := call(c, "CreateMatchmakingConfiguration "+in.Name, func(in *api.CreateMatchmakingConfigurationInput) (*api.CreateMatchmakingConfigurationOutput, error) {
 		return w.server.ops.CreateMatchmakingConfiguration(w.ctx, in)
@@ -118,6 +127,28 @@ func (c *client) seek(m *lift.MatchmakingConfiguration, token string) {
 		in.Players = append(in.Players, p)
 	}
 	c.startTicket(in)
+}
+
+// backfill asks for more players for a match that may run still.
+func (c *client) backfill(m *lift.MatchmakingConfiguration, token string) {
+	w := c.w
+	t := w.someTicket(func(t *lift.Ticket) bool { return t.Status == lift.TicketCompleted && t.Configuration == m.Name })
+	if t == nil {
+		return
+	}
+	in := &api.StartMatchBackfillInput{TicketId: new("t-" + token), ConfigurationName: m.Name}
+	if t.Session != nil {
+		in.GameSessionArn = new(string(t.Session.SessionID))
+	}
+	for _, p := range t.Players {
+		in.Players = append(in.Players, api.Player{PlayerId: new(p.ID), Team: new(p.Team)})
+	}
+	out, _ := call(c, "StartMatchBackfill "+*in.TicketId, func(in *api.StartMatchBackfillInput) (*api.StartMatchBackfillOutput, error) {
+		return w.server.ops.StartMatchBackfill(w.ctx, in)
+	}, in)
+	if out != nil {
+		w.acknowledged("ticket", region+"/"+*in.TicketId)
+	}
 }
 
 func (c *client) startTicket(in *api.StartMatchmakingInput) {
