@@ -1581,6 +1581,20 @@ func (x *ListContainerGroupDefinitionsInput) check(c *checker) {
 
 func (x *ListContainerGroupDefinitionsOutput) check(c *checker) {}
 
+func (x *ListDeadLettersInput) check(c *checker) {
+	if x.Sink != nil {
+		c.string("Sink", *x.Sink, &ruleSinkName)
+	}
+	if x.Limit != nil {
+		c.int("Limit", int64(*x.Limit), &rulePositiveInteger)
+	}
+	if x.NextToken != nil {
+		c.string("NextToken", *x.NextToken, &ruleNonZeroAndMaxString)
+	}
+}
+
+func (x *ListDeadLettersOutput) check(c *checker) {}
+
 func (x *ListFleetDeploymentsInput) check(c *checker) {
 	if x.FleetId != nil {
 		c.string("FleetId", *x.FleetId, &ruleFleetIdOrArn)
@@ -1879,6 +1893,18 @@ func (x *ResumeGameServerGroupInput) check(c *checker) {
 }
 
 func (x *ResumeGameServerGroupOutput) check(c *checker) {}
+
+func (x *RetryDeadLettersInput) check(c *checker) {
+	if x.DeadLetterIds != nil {
+		c.size("DeadLetterIds", len(x.DeadLetterIds), 1, 100, "item")
+		c.strings("DeadLetterIds", x.DeadLetterIds, &ruleDeadLetterId)
+	}
+	if x.Sink != nil {
+		c.string("Sink", *x.Sink, &ruleSinkName)
+	}
+}
+
+func (x *RetryDeadLettersOutput) check(c *checker) {}
 
 func (x *RevokeKeyInput) check(c *checker) {
 	c.string("AccessKeyId", x.AccessKeyId, &ruleAccessKeyId)
@@ -2655,6 +2681,7 @@ var ruleContainerVcpu = floatRule{min: 0.125, max: 10}
 var ruleCustomEventData = stringRule{min: 0, max: 256}
 var ruleCustomInputLocationStringModel = stringRule{min: 8, max: 64, pattern: &pattern{src: `^custom-[A-Za-z0-9\-]+`}}
 var ruleCustomLocationNameOrArnModel = stringRule{min: 1, max: 128, pattern: &pattern{src: `^custom-[A-Za-z0-9\-]+|^arn:.*:location/custom-\S+`}}
+var ruleDeadLetterId = stringRule{min: 1, max: 64}
 var ruleDeploymentId = stringRule{min: 1, max: 1024, pattern: &pattern{src: `^[a-zA-Z0-9\-]+$`}}
 var ruleDeploymentImpairmentStrategy = stringRule{enum: enumDeploymentImpairmentStrategy}
 var ruleDeploymentProtectionStrategy = stringRule{enum: enumDeploymentProtectionStrategy}
@@ -2755,6 +2782,7 @@ var ruleScalingAdjustmentType = stringRule{enum: enumScalingAdjustmentType}
 var ruleScalingStatusType = stringRule{enum: enumScalingStatusType}
 var ruleScriptIdOrArn = stringRule{pattern: &pattern{src: `^script-\S+|^arn:.*:script/script-\S+`}}
 var ruleServerSdkVersion = stringRule{max: 128, pattern: &pattern{src: `^\d+\.\d+\.\d+$`}}
+var ruleSinkName = stringRule{min: 1, max: 64}
 var ruleSnsArnStringModel = stringRule{min: 0, max: 300, pattern: &pattern{src: `[a-zA-Z0-9:_/-]*(.fifo)?`}}
 var ruleSortOrder = stringRule{enum: enumSortOrder}
 var ruleTagKey = stringRule{min: 1, max: 128}

@@ -1851,6 +1851,56 @@ func (x *CreateVpcPeeringConnectionOutput) decode(r *reader) {
 	}
 }
 
+func (x *DeadLetter) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "DeadLetterId":
+			if o.field(0, "DeadLetterId") {
+				x.DeadLetterId = new(r.string())
+			}
+		case "Sink":
+			if o.field(1, "Sink") {
+				x.Sink = new(r.string())
+			}
+		case "Type":
+			if o.field(2, "Type") {
+				x.Type = new(r.string())
+			}
+		case "TopicArn":
+			if o.field(3, "TopicArn") {
+				x.TopicArn = new(r.string())
+			}
+		case "Region":
+			if o.field(4, "Region") {
+				x.Region = new(r.string())
+			}
+		case "EventTime":
+			if o.field(5, "EventTime") {
+				x.EventTime = r.time()
+			}
+		case "FailureTime":
+			if o.field(6, "FailureTime") {
+				x.FailureTime = r.time()
+			}
+		case "Attempts":
+			if o.field(7, "Attempts") {
+				x.Attempts = new(r.int())
+			}
+		case "Reason":
+			if o.field(8, "Reason") {
+				x.Reason = new(r.string())
+			}
+		case "Event":
+			if o.field(9, "Event") {
+				x.Event = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
 func (x *DeleteAliasInput) decode(r *reader) {
 	o := r.object()
 	for o.next() {
@@ -5647,6 +5697,46 @@ func (x *ListContainerGroupDefinitionsOutput) decode(r *reader) {
 	}
 }
 
+func (x *ListDeadLettersInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Sink":
+			if o.field(0, "Sink") {
+				x.Sink = new(r.string())
+			}
+		case "Limit":
+			if o.field(1, "Limit") {
+				x.Limit = new(r.int())
+			}
+		case "NextToken":
+			if o.field(2, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *ListDeadLettersOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "DeadLetters":
+			if o.field(0, "DeadLetters") {
+				x.DeadLetters = readDeadLetterList(r)
+			}
+		case "NextToken":
+			if o.field(1, "NextToken") {
+				x.NextToken = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
 func (x *ListFleetDeploymentsInput) decode(r *reader) {
 	o := r.object()
 	for o.next() {
@@ -6868,6 +6958,38 @@ func (x *ResumeGameServerGroupOutput) decode(r *reader) {
 			if o.field(0, "GameServerGroup") {
 				x.GameServerGroup = new(GameServerGroup)
 				x.GameServerGroup.decode(r)
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *RetryDeadLettersInput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "DeadLetterIds":
+			if o.field(0, "DeadLetterIds") {
+				x.DeadLetterIds = readDeadLetterIdList(r)
+			}
+		case "Sink":
+			if o.field(1, "Sink") {
+				x.Sink = new(r.string())
+			}
+		default:
+			o.skip()
+		}
+	}
+}
+
+func (x *RetryDeadLettersOutput) decode(r *reader) {
+	o := r.object()
+	for o.next() {
+		switch string(o.name) {
+		case "Retried":
+			if o.field(0, "Retried") {
+				x.Retried = new(r.int())
 			}
 		default:
 			o.skip()
@@ -8802,6 +8924,19 @@ func readContainerPortRangeList(r *reader) []ContainerPortRange {
 	v := []ContainerPortRange{}
 	for l := r.list(); l.next(); {
 		v = append(v, ContainerPortRange{})
+		v[len(v)-1].decode(r)
+	}
+	return v
+}
+
+func readDeadLetterIdList(r *reader) []string {
+	return readList(r, (*reader).string)
+}
+
+func readDeadLetterList(r *reader) []DeadLetter {
+	v := []DeadLetter{}
+	for l := r.list(); l.next(); {
+		v = append(v, DeadLetter{})
 		v[len(v)-1].decode(r)
 	}
 	return v

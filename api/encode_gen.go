@@ -1441,6 +1441,51 @@ func (x *CreateVpcPeeringConnectionOutput) encode(e Encoder) {
 	e.End()
 }
 
+func (x *DeadLetter) encode(e Encoder) {
+	e.Object()
+	if x.DeadLetterId != nil {
+		e.Key("DeadLetterId")
+		e.String(*x.DeadLetterId)
+	}
+	if x.Sink != nil {
+		e.Key("Sink")
+		e.String(*x.Sink)
+	}
+	if x.Type != nil {
+		e.Key("Type")
+		e.String(*x.Type)
+	}
+	if x.TopicArn != nil {
+		e.Key("TopicArn")
+		e.String(*x.TopicArn)
+	}
+	if x.Region != nil {
+		e.Key("Region")
+		e.String(*x.Region)
+	}
+	if !x.EventTime.IsZero() {
+		e.Key("EventTime")
+		e.Time(x.EventTime)
+	}
+	if !x.FailureTime.IsZero() {
+		e.Key("FailureTime")
+		e.Time(x.FailureTime)
+	}
+	if x.Attempts != nil {
+		e.Key("Attempts")
+		e.Int(int64(*x.Attempts))
+	}
+	if x.Reason != nil {
+		e.Key("Reason")
+		e.String(*x.Reason)
+	}
+	if x.Event != nil {
+		e.Key("Event")
+		e.String(*x.Event)
+	}
+	e.End()
+}
+
 func (x *DeleteAliasInput) encode(e Encoder) {
 	e.Object()
 	{
@@ -4295,6 +4340,36 @@ func (x *ListContainerGroupDefinitionsOutput) encode(e Encoder) {
 	e.End()
 }
 
+func (x *ListDeadLettersInput) encode(e Encoder) {
+	e.Object()
+	if x.Sink != nil {
+		e.Key("Sink")
+		e.String(*x.Sink)
+	}
+	if x.Limit != nil {
+		e.Key("Limit")
+		e.Int(int64(*x.Limit))
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
+func (x *ListDeadLettersOutput) encode(e Encoder) {
+	e.Object()
+	if x.DeadLetters != nil {
+		e.Key("DeadLetters")
+		writeDeadLetterList(e, x.DeadLetters)
+	}
+	if x.NextToken != nil {
+		e.Key("NextToken")
+		e.String(*x.NextToken)
+	}
+	e.End()
+}
+
 func (x *ListFleetDeploymentsInput) encode(e Encoder) {
 	e.Object()
 	if x.FleetId != nil {
@@ -5221,6 +5296,28 @@ func (x *ResumeGameServerGroupOutput) encode(e Encoder) {
 	if x.GameServerGroup != nil {
 		e.Key("GameServerGroup")
 		x.GameServerGroup.encode(e)
+	}
+	e.End()
+}
+
+func (x *RetryDeadLettersInput) encode(e Encoder) {
+	e.Object()
+	if x.DeadLetterIds != nil {
+		e.Key("DeadLetterIds")
+		writeStrings(e, x.DeadLetterIds)
+	}
+	if x.Sink != nil {
+		e.Key("Sink")
+		e.String(*x.Sink)
+	}
+	e.End()
+}
+
+func (x *RetryDeadLettersOutput) encode(e Encoder) {
+	e.Object()
+	if x.Retried != nil {
+		e.Key("Retried")
+		e.Int(int64(*x.Retried))
 	}
 	e.End()
 }
@@ -6678,6 +6775,14 @@ func writeContainerPortMappingList(e Encoder, v []ContainerPortMapping) {
 }
 
 func writeContainerPortRangeList(e Encoder, v []ContainerPortRange) {
+	e.List(len(v))
+	for i := range v {
+		v[i].encode(e)
+	}
+	e.End()
+}
+
+func writeDeadLetterList(e Encoder, v []DeadLetter) {
 	e.List(len(v))
 	for i := range v {
 		v[i].encode(e)

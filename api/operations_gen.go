@@ -1245,6 +1245,17 @@ var Operations = [...]Operation{
 		},
 	},
 	{
+		Service:   "Chairlift",
+		Name:      "ListDeadLetters",
+		HasOutput: true,
+		Errors:    []string{InternalServiceException, InvalidRequestException, UnauthorizedException},
+		NewInput:  func() Shape { return new(ListDeadLettersInput) },
+		NewOutput: func() Shape { return new(ListDeadLettersOutput) },
+		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
+			return answer(s.ListDeadLetters(ctx, in.(*ListDeadLettersInput)))
+		},
+	},
+	{
 		Service:   "GameLift",
 		Name:      "ListFleetDeployments",
 		HasOutput: true,
@@ -1461,6 +1472,17 @@ var Operations = [...]Operation{
 		Subjects: func(in Shape, each func(kind, name string)) {
 			x := in.(*ResumeGameServerGroupInput)
 			each("gameservergroup", x.GameServerGroupName)
+		},
+	},
+	{
+		Service:   "Chairlift",
+		Name:      "RetryDeadLetters",
+		HasOutput: true,
+		Errors:    []string{InternalServiceException, InvalidRequestException, NotFoundException, UnauthorizedException},
+		NewInput:  func() Shape { return new(RetryDeadLettersInput) },
+		NewOutput: func() Shape { return new(RetryDeadLettersOutput) },
+		Call: func(ctx context.Context, s Service, in Shape) (Shape, error) {
+			return answer(s.RetryDeadLetters(ctx, in.(*RetryDeadLettersInput)))
 		},
 	},
 	{

@@ -136,8 +136,10 @@ type Chairlift interface {
 	ExplainProcess(context.Context, *ExplainProcessInput) (*ExplainProcessOutput, error)
 	ExplainSession(context.Context, *ExplainSessionInput) (*ExplainSessionOutput, error)
 	ExplainTicket(context.Context, *ExplainTicketInput) (*ExplainTicketOutput, error)
+	ListDeadLetters(context.Context, *ListDeadLettersInput) (*ListDeadLettersOutput, error)
 	ListKeys(context.Context, *ListKeysInput) (*ListKeysOutput, error)
 	ReadLogs(context.Context, *ReadLogsInput) (*ReadLogsOutput, error)
+	RetryDeadLetters(context.Context, *RetryDeadLettersInput) (*RetryDeadLettersOutput, error)
 	RevokeKey(context.Context, *RevokeKeyInput) (*RevokeKeyOutput, error)
 }
 
@@ -485,6 +487,10 @@ func (Unimplemented) ListContainerGroupDefinitions(context.Context, *ListContain
 	return nil, &UnsupportedError{"ListContainerGroupDefinitions"}
 }
 
+func (Unimplemented) ListDeadLetters(context.Context, *ListDeadLettersInput) (*ListDeadLettersOutput, error) {
+	return nil, &UnsupportedError{"ListDeadLetters"}
+}
+
 func (Unimplemented) ListFleetDeployments(context.Context, *ListFleetDeploymentsInput) (*ListFleetDeploymentsOutput, error) {
 	return nil, &UnsupportedError{"ListFleetDeployments"}
 }
@@ -543,6 +549,10 @@ func (Unimplemented) ResolveAlias(context.Context, *ResolveAliasInput) (*Resolve
 
 func (Unimplemented) ResumeGameServerGroup(context.Context, *ResumeGameServerGroupInput) (*ResumeGameServerGroupOutput, error) {
 	return nil, &UnsupportedError{"ResumeGameServerGroup"}
+}
+
+func (Unimplemented) RetryDeadLetters(context.Context, *RetryDeadLettersInput) (*RetryDeadLettersOutput, error) {
+	return nil, &UnsupportedError{"RetryDeadLetters"}
 }
 
 func (Unimplemented) RevokeKey(context.Context, *RevokeKeyInput) (*RevokeKeyOutput, error) {
@@ -1001,6 +1011,10 @@ func (c Client) ListContainerGroupDefinitions(ctx context.Context, in *ListConta
 	return invoke(ctx, c, "ListContainerGroupDefinitions", in, new(ListContainerGroupDefinitionsOutput))
 }
 
+func (c Client) ListDeadLetters(ctx context.Context, in *ListDeadLettersInput) (*ListDeadLettersOutput, error) {
+	return invoke(ctx, c, "ListDeadLetters", in, new(ListDeadLettersOutput))
+}
+
 func (c Client) ListFleetDeployments(ctx context.Context, in *ListFleetDeploymentsInput) (*ListFleetDeploymentsOutput, error) {
 	return invoke(ctx, c, "ListFleetDeployments", in, new(ListFleetDeploymentsOutput))
 }
@@ -1059,6 +1073,10 @@ func (c Client) ResolveAlias(ctx context.Context, in *ResolveAliasInput) (*Resol
 
 func (c Client) ResumeGameServerGroup(ctx context.Context, in *ResumeGameServerGroupInput) (*ResumeGameServerGroupOutput, error) {
 	return invoke(ctx, c, "ResumeGameServerGroup", in, new(ResumeGameServerGroupOutput))
+}
+
+func (c Client) RetryDeadLetters(ctx context.Context, in *RetryDeadLettersInput) (*RetryDeadLettersOutput, error) {
+	return invoke(ctx, c, "RetryDeadLetters", in, new(RetryDeadLettersOutput))
 }
 
 func (c Client) RevokeKey(ctx context.Context, in *RevokeKeyInput) (*RevokeKeyOutput, error) {

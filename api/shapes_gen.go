@@ -537,6 +537,20 @@ type CreateVpcPeeringConnectionInput struct {
 type CreateVpcPeeringConnectionOutput struct {
 }
 
+// DeadLetter is a structure of the API.
+type DeadLetter struct {
+	DeadLetterId *string
+	Sink         *string
+	Type         *string
+	TopicArn     *string
+	Region       *string
+	EventTime    time.Time
+	FailureTime  time.Time
+	Attempts     *int
+	Reason       *string
+	Event        *string
+}
+
 // DeleteAliasInput is what DeleteAlias asks.
 type DeleteAliasInput struct {
 	AliasId string // required
@@ -1707,6 +1721,19 @@ type ListContainerGroupDefinitionsOutput struct {
 	NextToken                 *string
 }
 
+// ListDeadLettersInput is what ListDeadLetters asks.
+type ListDeadLettersInput struct {
+	Sink      *string
+	Limit     *int
+	NextToken *string
+}
+
+// ListDeadLettersOutput is what ListDeadLetters answers.
+type ListDeadLettersOutput struct {
+	DeadLetters []DeadLetter
+	NextToken   *string
+}
+
 // ListFleetDeploymentsInput is what ListFleetDeployments asks.
 type ListFleetDeploymentsInput struct {
 	FleetId   *string
@@ -2086,6 +2113,17 @@ type ResumeGameServerGroupInput struct {
 // ResumeGameServerGroupOutput is what ResumeGameServerGroup answers.
 type ResumeGameServerGroupOutput struct {
 	GameServerGroup *GameServerGroup
+}
+
+// RetryDeadLettersInput is what RetryDeadLetters asks.
+type RetryDeadLettersInput struct {
+	DeadLetterIds []string
+	Sink          *string
+}
+
+// RetryDeadLettersOutput is what RetryDeadLetters answers.
+type RetryDeadLettersOutput struct {
+	Retried *int
 }
 
 // RevokeKeyInput is what RevokeKey asks.

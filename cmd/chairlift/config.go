@@ -11,8 +11,9 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// settings are a file of flags: `addr: 127.0.0.1:9080` stands for --addr. A flag
-// on the command line wins, then its variable, then the file.
+// settings are a file of flags: `addr: 127.0.0.1:9080` stands for --addr, and a
+// list stands for a flag that takes YAML. A flag on the command line wins, then
+// its variable, then the file.
 type settings map[string]any
 
 // readConfig is the loader of --config.
@@ -41,6 +42,11 @@ func (c settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 	v, ok := c[flag.Name]
 	if !ok || slices.ContainsFunc(flag.Envs, func(name string) bool { _, set := os.LookupEnv(name); return set }) {
 		return nil, nil
+	}
+	switch v.(type) {
+	case []any, map[string]any: // of a flag that takes YAML
+		text, err := yaml.Marshal(v)
+		return string(text), err
 	}
 	return fmt.Sprint(v), nil
 }

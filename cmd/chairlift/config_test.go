@@ -76,7 +76,7 @@ func TestMistakesAreExplained(t *testing.T) {
 		{[]string{"serve", "--adr", "x"}, 2, "unknown flag --adr"},
 		{[]string{"serve", "--account", "12", "--data", t.TempDir(), "--addr", "127.0.0.1:0"}, 1, "12 digits"},
 		{[]string{"serve", "--profile", "hosted", "--data", t.TempDir(), "--addr", "127.0.0.1:0"}, 1, "not built yet"},
-		{[]string{"serve", "--store", "postgres://x", "--data", t.TempDir(), "--addr", "127.0.0.1:0"}, 1, "not built yet"},
+		{[]string{"serve", "--store", "mysql://x", "--data", t.TempDir(), "--addr", "127.0.0.1:0"}, 1, "sqlite:PATH"},
 		{[]string{"env", "--data", t.TempDir()}, 1, "chairlift serve"},
 		{[]string{"up", "--wrap", "--data", t.TempDir()}, 1, "CMD ARGS"},
 		{[]string{"agent"}, 1, "not started by a host"},

@@ -23,13 +23,14 @@ import (
 
 // Commands are the subcommands of this package, for the program's parser.
 type Commands struct {
-	Env       EnvCmd       `cmd:"" help:"Print what a shell needs to point AWS clients at the service: eval \"$(chairlift env)\"."`
-	Up        UpCmd        `cmd:"" help:"Upload a folder as a build, create a fleet on it, and follow it until it is ACTIVE or why not."`
-	Why       WhyCmd       `cmd:"" help:"Say why a fleet, process, placement, session or ticket is as it is."`
-	Logs      LogsCmd      `cmd:"" help:"Show what a fleet, instance, process or game session wrote."`
-	Key       KeyCmd       `cmd:"" help:"Make, list and revoke access keys."`
-	Wrap      WrapCmd      `cmd:"" help:"Host a game server that knows nothing of GameLift, as a server process."`
-	Flexmatch FlexmatchCmd `cmd:"" help:"The matchmaker at the desk: check, replay, simulate and explain rule sets."`
+	Env         EnvCmd         `cmd:"" help:"Print what a shell needs to point AWS clients at the service: eval \"$(chairlift env)\"."`
+	Up          UpCmd          `cmd:"" help:"Upload a folder as a build, create a fleet on it, and follow it until it is ACTIVE or why not."`
+	Why         WhyCmd         `cmd:"" help:"Say why a fleet, process, placement, session or ticket is as it is."`
+	Logs        LogsCmd        `cmd:"" help:"Show what a fleet, instance, process or game session wrote."`
+	Key         KeyCmd         `cmd:"" help:"Make, list and revoke access keys."`
+	DeadLetters DeadLettersCmd `cmd:"" help:"Events that a sink did not take: look at them, send them again."`
+	Wrap        WrapCmd        `cmd:"" help:"Host a game server that knows nothing of GameLift, as a server process."`
+	Flexmatch   FlexmatchCmd   `cmd:"" help:"The matchmaker at the desk: check, replay, simulate and explain rule sets."`
 }
 
 // World is what a command may touch besides the service.

@@ -113,11 +113,24 @@ func (tx *Tx) publish(sinks []string, topic string, subjects []string, at time.T
 		return fmt.Errorf("event about %s: %w", subjects, err)
 	}
 	for _, s := range sinks {
-		if err := tx.Emit(lift.Effect{To: lift.ToSink(s), Publish: &lift.Publish{Topic: topic, Subjects: subjects, At: at, Event: body}}); err != nil {
+		if err := tx.Emit(lift.Effect{To: lift.ToSink(s), Publish: &lift.Publish{Topic: topic, Subjects: subjects, At: at, Event: string(body)}}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Redeliver puts a dead letter back into the outbox of its sink.
+func (tx *Tx) Redeliver(d *store.DeadLetter) error {
+	p := d.Publish
+	if tx.e.opts.Sinks == nil || !slices.Contains(tx.e.opts.Sinks(p.Topic), d.Sink) {
+		return lift.Errorf(lift.InvalidRequest, "sink %s is not configured, or not for topic %q; change the configuration, restart, and try again", d.Sink, p.Topic)
+	}
+	p.At = tx.e.eventTime(tx.Now)
+	if err := tx.Emit(lift.Effect{To: lift.ToSink(d.Sink), Publish: &p}); err != nil {
+		return err
+	}
+	return store.DeadLetters.Delete(tx, string(d.ID))
 }
 
 // configurationOf returns the configuration of a ticket; of one that was

@@ -34,6 +34,7 @@ func (tx *Tx) Propose(c *lift.MatchmakingConfiguration, m *lift.Match) (bool, er
 	for _, t := range ts {
 		t.Evaluations = addCounts(t.Evaluations, m.Evaluations[t.ID])
 	}
+	m.Evaluations = nil
 	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.Created(m, ts) }); err != nil {
 		return false, err
 	}

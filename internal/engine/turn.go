@@ -72,6 +72,7 @@ var agenda = []due{
 	claiming(store.Effects, (*Tx).effectDue),
 	claiming(store.Processes, func(tx *Tx, p *lift.Process) error { return store.Processes.Delete(tx, string(p.ID)) }),
 	claiming(store.Events, func(tx *Tx, ev *lift.FleetEvent) error { return store.Events.Delete(tx, string(ev.ID)) }),
+	claiming(store.DeadLetters, func(tx *Tx, d *store.DeadLetter) error { return store.DeadLetters.Delete(tx, string(d.ID)) }),
 	claiming(store.Creators, func(tx *Tx, c *lift.Creator) error {
 		return store.Creators.Delete(tx, store.CreatorKey(c.FleetID, c.CreatorID))
 	}),

@@ -1,7 +1,6 @@
 package lift
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
 )
@@ -122,5 +121,5 @@ type Publish struct {
 	// earlier one.
 	Subjects []string
 	At       time.Time
-	Event    json.RawMessage // the envelope
+	Event    string // the envelope, in JSON
 }

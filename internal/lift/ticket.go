@@ -136,8 +136,9 @@ type Match struct {
 	Backfill      TicketID  `json:",omitempty"` // the one among Tickets that is a backfill ticket
 	Follower      TicketID  `json:",omitempty"` // the automatic backfill ticket to be made once it is placed
 
-	// Evaluations are those of its tickets, told to who proposes it.
-	Evaluations map[TicketID][]RuleCount `json:"-"`
+	// Evaluations are those of its tickets while they waited. Who proposes it
+	// moves them to the tickets.
+	Evaluations map[TicketID][]RuleCount `json:",omitempty"`
 }
 
 // MatchSeat is a player in a match.

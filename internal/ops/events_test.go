@@ -54,12 +54,12 @@ func (a *audience) said(name string) {
 		}
 		before = p.At
 		var ev struct{ Detail struct{ Type string } }
-		if err := json.Unmarshal(p.Event, &ev); err != nil {
+		if err := json.Unmarshal([]byte(p.Event), &ev); err != nil {
 			a.t.Fatal(err)
 		}
 		a.types[ev.Detail.Type] = true
 		fmt.Fprintf(&out, "%s, about %s\n", ev.Detail.Type, strings.Join(p.Subjects, " and "))
-		if err := json.Indent(&out, p.Event, "", "  "); err != nil {
+		if err := json.Indent(&out, []byte(p.Event), "", "  "); err != nil {
 			a.t.Fatal(err)
 		}
 		out.WriteString("\n\n")

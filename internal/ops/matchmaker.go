@@ -72,6 +72,7 @@ func (s *Service) matchBy(tx store.Tx, c caller, m *lift.MatchmakingConfiguratio
 	m.AdditionalPlayers = or(in.AdditionalPlayerCount, m.AdditionalPlayers)
 	m.CustomEventData = or(in.CustomEventData, m.CustomEventData)
 	m.NotificationTarget = or(in.NotificationTarget, m.NotificationTarget)
+	s.checkTopic(in.NotificationTarget, m.ARN())
 	m.Data = or(in.GameSessionData, m.Data)
 	m.Mode = lift.FlexMatchMode(or(in.FlexMatchMode, string(m.Mode)))
 	m.Backfill = lift.BackfillMode(or(in.BackfillMode, string(m.Backfill)))

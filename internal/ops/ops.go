@@ -42,6 +42,9 @@ type Options struct {
 	// LogURL makes a link to a stored log that works for LogLinkLifetime without
 	// a signature of its reader's; nil makes none.
 	LogURL func(c auth.Caller, log string) string
+	// Listens reports whether events published to a topic go anywhere; nil: they
+	// do. Where they do not, the log says so to who names the topic.
+	Listens func(topic string) bool
 	// Rules default to Standard.
 	Rules Rules
 	// Region and Account stand in for those that a caller lacks.

@@ -96,6 +96,7 @@ func (s *Service) configure(tx store.Tx, c caller, q *lift.Queue, in *api.Update
 	}
 	q.CustomEventData = or(in.CustomEventData, q.CustomEventData)
 	q.NotificationTarget = or(in.NotificationTarget, q.NotificationTarget)
+	s.checkTopic(in.NotificationTarget, q.ARN())
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -32,6 +33,7 @@ import (
 	"github.com/chairlift-games/chairlift/internal/host"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/link"
+	"github.com/chairlift-games/chairlift/internal/notify"
 	"github.com/chairlift-games/chairlift/internal/ops"
 	"github.com/chairlift-games/chairlift/internal/s3door"
 	"github.com/chairlift-games/chairlift/internal/store"
@@ -51,6 +53,10 @@ type Options struct {
 	// Host starts the agents of instances; see LocalHost. Nil: none, so fleets
 	// wait for instances that never come.
 	Host func(Place) (host.Host, error)
+	// Sinks are where events go.
+	Sinks notify.Sinks
+	// Out is for sinks that write to standard output; default os.Stdout.
+	Out io.Writer
 	// StopInstances ends all instances when Run ends.
 	StopInstances bool
 
@@ -93,6 +99,7 @@ type Server struct {
 	listen net.Listener
 	agents net.Listener // the unix socket of agents on this machine
 	ops    *ops.Service
+	notify *notify.Notifier
 }
 
 // Open makes everything ready to serve and listens, so that the address is
@@ -146,13 +153,25 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.files, err = blob.Open(filepath.Join(o.Files, "blobs")); err != nil {
 		return err
 	}
-	out := &dispatcher{}
+	sinks, err := o.Sinks.Ready()
+	if err != nil {
+		return err
+	}
+	if s.notify, err = notify.New(notify.Options{Store: s.store, Sinks: sinks, Out: o.Out, Log: o.Log}); err != nil {
+		return err
+	}
+	var listeners func(topic string) []string // nil: an event costs nothing at all
+	if len(sinks) > 0 {
+		listeners = sinks.For
+	}
+	out := &dispatcher{sinks: s.notify}
 	owner, hostName := s.names()
 	out.hostName = hostName
 	s.engine = engine.New(engine.Options{
 		Owner: owner, Host: hostName,
 		Store: s.store, Sender: out, Log: o.Log, NoReplay: o.NoReplay, Now: o.now,
 		Heard: func(id lift.InstanceID) (time.Time, bool) { return s.hub.Heard(id) },
+		Sinks: listeners,
 	})
 	s.logs = &logs{dir: filepath.Join(o.Files, "logs")}
 	s.hub = link.NewHub(link.HubOptions{Service: &agents{engine: s.engine, builds: s.files, logs: s.logs}, Log: o.Log})
@@ -162,7 +181,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	keys := auth.NewKeyring(s.store, master)
 	s.ops, err = ops.New(ctx, ops.Options{
 		Engine: s.engine, Files: s.files, Credentials: temporary, Keys: keys, Logs: s.logs, Region: o.Region, Account: o.Account, Log: o.Log,
-		LogURL: s.logURL(temporary),
+		LogURL: s.logURL(temporary), Listens: sinks.Listens,
 	})
 	if err != nil {
 		return err
@@ -244,6 +263,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.engine.Run(ctx) })
 	g.Go(func() error { return matcher.New(s.engine, s.o.Log).Run(ctx) })
 	g.Go(func() error { return s.ops.Run(ctx) })
+	g.Go(func() error { return s.notify.Run(ctx) })
 	g.Go(func() error { return s.serve(ctx, s.listen, s.front) })
 	g.Go(func() error { s.sweep(ctx); return nil })
 	if s.hosts != nil {
@@ -321,6 +341,9 @@ func (s *Server) Close() {
 	}
 	if s.files != nil {
 		s.files.Close()
+	}
+	if s.notify != nil {
+		s.notify.Close()
 	}
 }
 

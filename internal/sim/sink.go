@@ -47,7 +47,7 @@ func (w *world) published(p *lift.Publish, t *touched) {
 			w.fail("of %s an event of %s is told after one of %s", s, p.At, last)
 		}
 		w.facts.toldAt[s] = p.At
-		t.told = append(t.told, told{s, p.Event})
+		t.told = append(t.told, told{s, []byte(p.Event)})
 	}
 }
 

@@ -40,6 +40,20 @@ type Lease struct {
 	Until time.Time
 }
 
+// DeadLetter is an event that a sink did not take.
+type DeadLetter struct {
+	ID        lift.EffectID
+	Sink      string
+	Account   string
+	Region    string
+	Type      string // of the event
+	Publish   lift.Publish
+	FailedAt  time.Time
+	Attempts  int
+	Reason    string // of the last failure
+	KeepUntil time.Time
+}
+
 // Conversation is what the service remembers of its talk with one agent.
 type Conversation struct {
 	InstanceID lift.InstanceID
@@ -393,6 +407,16 @@ var (
 		due: func(o *Outbox) time.Time { return o.RetryAt },
 	}
 
+	// DeadLetters are listed by sink, the oldest first.
+	DeadLetters = &Table[DeadLetter]{
+		Kind: Kind{Name: "deadletter", Indexes: []string{"sink"}}, noun: "dead letter",
+		id: func(d *DeadLetter) string { return string(d.ID) },
+		keys: func(d *DeadLetter) map[string]string {
+			return map[string]string{"sink": d.Sink + "/" + stamp(d.FailedAt)}
+		},
+		due: func(d *DeadLetter) time.Time { return d.KeepUntil },
+	}
+
 	Conversations = &Table[Conversation]{
 		Kind: Kind{Name: "conversation"}, noun: "conversation",
 		id: func(c *Conversation) string { return string(c.InstanceID) },
@@ -436,7 +460,7 @@ func Kinds() []Kind {
 	return []Kind{
 		Builds.Kind, Scripts.Kind, Aliases.Kind, Locations.Kind, Fleets.Kind, Scalings.Kind, PeeringAuthorizations.Kind, Peerings.Kind, GameServerGroups.Kind, GameServers.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
 		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind,
-		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, Conversations.Kind, Keys.Kind, Answers.Kind, Secrets.Kind,
+		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, DeadLetters.Kind, Conversations.Kind, Keys.Kind, Answers.Kind, Secrets.Kind,
 		Servers.Kind, Leases.Kind,
 	}
 }
@@ -476,6 +500,12 @@ func bounded(s string) string {
 // event of f at or after t.
 func FleetEventsFrom(f lift.FleetID, t time.Time) Cursor {
 	return Cursor{Value: string(f) + "/" + stamp(t)}
+}
+
+// SinkFrom is the cursor in the index "to" of Effects before the first event
+// for a sink at or after t.
+func SinkFrom(sink string, t time.Time) Cursor {
+	return Cursor{Value: string(lift.ToSink(sink)) + "/" + stamp(t)}
 }
 
 // stamp writes a time so that texts sort as times do.

@@ -38,7 +38,7 @@ var rooms = map[string]string{
 	"internal/host/hosttest":    "internal/host internal/lift",
 	"internal/host/local":       "internal/host internal/host/ internal/lift",
 	"internal/auth":             "internal/lift internal/store",
-	"internal/notify":           "internal/lift internal/store internal/notify/",
+	"internal/notify":           "internal/lift internal/store",
 	"internal/notify/event":     "internal/lift",
 	"internal/sdk":              "internal/lift internal/auth",
 	"internal/sdk/sdktest":      "internal/sdk",
