@@ -74,7 +74,18 @@ type Unimplemented struct{}
 type UnsupportedError struct{ Operation string }
 
 func (e *UnsupportedError) Error() string {
-	return fmt.Sprintf("%s is not supported by this release of Chairlift yet.", e.Operation)
+	return fmt.Sprintf("%s is not supported by this release of Chairlift yet.%s", e.Operation, e.instead())
+}
+
+// instead says what does the same work.
+func (e *UnsupportedError) instead() string {
+	switch {
+	case strings.Contains(e.Operation, "Container"), strings.Contains(e.Operation, "FleetDeployment"):
+		return " Container fleets are not built: upload the game server as a build with CreateBuild and run it with CreateFleet; both need no container."
+	case e.Operation == "GetPlayerConnectionDetails":
+		return " The player gateway is not built: CreatePlayerSession answers with the address and port to connect to."
+	}
+	return ""
 }
 
 // An Invoker carries one call to a service and fills in out.

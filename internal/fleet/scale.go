@@ -105,6 +105,22 @@ func apply(now time.Time, p *lift.ScalingPolicy, c lift.Capacity, u Usage) (desi
 	return within(c, adjusted(c.Desired, *p)), fmt.Sprintf("%s is %g, which breaches its threshold of %g for %d minutes", p.Metric, v, p.Threshold, minutes)
 }
 
+// Outlook says in a sentence where a policy stands.
+func Outlook(now time.Time, p lift.ScalingPolicy) string {
+	if p.Target > 0 {
+		s := fmt.Sprintf("scaling policy %s keeps %g%% of the game sessions available", p.Name, p.Target)
+		if p.Breaches > 0 {
+			s += fmt.Sprintf("; more are available for %d minutes, and after %d unused instances go", p.Breaches, targetRest)
+		}
+		return s
+	}
+	s := fmt.Sprintf("scaling policy %s watches %s, which breaches its threshold of %g for %d of %d minutes", p.Name, p.Metric, p.Threshold, p.Breaches, p.Periods)
+	if rest := p.FiredAt.Add(ruleRest).Sub(now); !p.FiredAt.IsZero() && rest > 0 {
+		s += fmt.Sprintf("; it fired and rests for another %s", rest.Round(time.Second))
+	}
+	return s
+}
+
 func breaches(v float64, c lift.Comparison, threshold float64) bool {
 	switch c {
 	case lift.AtLeast:

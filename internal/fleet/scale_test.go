@@ -118,6 +118,25 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+func TestOutlook(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	resting := rule(lift.QueueDepth, lift.Above, 3, 2, lift.ChangeInNumber, 1)
+	resting.Breaches, resting.FiredAt = 4, now.Add(-4*time.Minute)
+	for _, c := range []struct {
+		policy lift.ScalingPolicy
+		want   string
+	}{
+		{rule(lift.WaitTime, lift.Above, 30, 5, lift.ChangeInNumber, 1), "scaling policy r watches WaitTime, which breaches its threshold of 30 for 0 of 5 minutes"},
+		{resting, "scaling policy r watches QueueDepth, which breaches its threshold of 3 for 4 of 2 minutes; it fired and rests for another 6m0s"},
+		{lift.ScalingPolicy{Name: "t", Target: 12.5}, "scaling policy t keeps 12.5% of the game sessions available"},
+		{lift.ScalingPolicy{Name: "t", Target: 20, Breaches: 3}, "scaling policy t keeps 20% of the game sessions available; more are available for 3 minutes, and after 15 unused instances go"},
+	} {
+		if got := Outlook(now, c.policy); got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
+
 // Whatever is given, the desired number stays within the limits, and what was
 // given stays as it was.
 func TestScaleStaysWithinLimits(t *testing.T) {

@@ -60,6 +60,9 @@ func (s *Service) ExplainFleet(ctx context.Context, in *api.ExplainFleetInput) (
 			return nil, err
 		}
 		a := explainFleet(now, f, is, ps, evs, plan)
+		if err := explainScaling(tx, &a, now, f); err != nil {
+			return nil, err
+		}
 		out := &api.ExplainFleetOutput{
 			FleetId: opt(f.ID), Status: opt(f.Status), Reasons: a.reasons, Next: a.next, Processes: opt(doing(ps)),
 			Instances: make([]api.InstanceReport, len(is)),
@@ -102,6 +105,23 @@ func explainFleet(now time.Time, f *lift.Fleet, is []*lift.Instance, ps []*lift.
 		a.because("next: %s", why)
 	}
 	return a
+}
+
+// explainScaling says what the scaling policies of an ACTIVE fleet wait for.
+func explainScaling(tx store.Tx, a *account, now time.Time, f *lift.Fleet) error {
+	sc, ok, err := store.Scalings.Get(tx, string(f.ID))
+	if err != nil || !ok || len(sc.Policies) == 0 || f.Status != lift.FleetActive {
+		return err
+	}
+	if f.ScalingStopped {
+		a.because("its %d scaling policies do not act: StopFleetActions stopped them", len(sc.Policies))
+		a.advise("StartFleetActions lets the scaling policies act again")
+		return nil
+	}
+	for _, p := range sc.Policies {
+		a.because("%s", fleet.Outlook(now, p))
+	}
+	return nil
 }
 
 func explainPreparing(a *account, now time.Time, f *lift.Fleet, is []*lift.Instance) {

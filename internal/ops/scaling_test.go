@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,12 +46,18 @@ func (w *world) minutes(n int) {
 func TestScalingPolicyActs(t *testing.T) {
 	w := newWorld(t)
 	fleet, _ := w.activeFleet()
+	why := func() string {
+		return strings.Join(must(w.ExplainFleet(w.ctx, &api.ExplainFleetInput{FleetId: fleet}))(t).Reasons, "\n")
+	}
 	must(w.UpdateFleetCapacity(w.ctx, &api.UpdateFleetCapacityInput{FleetId: fleet, MaxSize: new(5)}))(t)
 	w.activate(*must(w.CreateGameSession(w.ctx, &api.CreateGameSessionInput{FleetId: &fleet, MaximumPlayerSessionCount: 1}))(t).GameSession.GameSessionId)
 	must(w.PutScalingPolicy(w.ctx, ruleIn(fleet, "grow")))(t)
 	w.minutes(1)
 	if n := w.desired(fleet); n != 1 {
 		t.Errorf("after one minute %d instances are desired", n)
+	}
+	if s := why(); !strings.Contains(s, "grow watches ActiveGameSessions, which breaches its threshold of 1 for 1 of 2 minutes") {
+		t.Errorf("why says\n%s", s)
 	}
 	w.minutes(1)
 	if n := w.desired(fleet); n != 2 {
@@ -65,6 +72,10 @@ func TestScalingPolicyActs(t *testing.T) {
 		t.Errorf("the last event is %s %q", *last.EventCode, *last.Message)
 	}
 
+	if s := why(); !strings.Contains(s, "0 of 2 minutes; it fired and rests for another 10m0s") {
+		t.Errorf("why says\n%s", s)
+	}
+
 	in := &api.StopFleetActionsInput{FleetId: fleet, Actions: []string{"AUTO_SCALING"}, Location: new("us-west-2")}
 	must(w.StopFleetActions(w.ctx, in))(t)
 	before := w.rows()
@@ -77,6 +88,9 @@ func TestScalingPolicyActs(t *testing.T) {
 	}
 	if a := must(w.DescribeFleetLocationAttributes(w.ctx, &api.DescribeFleetLocationAttributesInput{FleetId: fleet}))(t).LocationAttributes[0]; fmt.Sprint(a.StoppedActions) != "[AUTO_SCALING]" {
 		t.Errorf("stopped: %v", a.StoppedActions)
+	}
+	if s := why(); !strings.Contains(s, "StopFleetActions stopped them") {
+		t.Errorf("why says\n%s", s)
 	}
 	must(w.PutScalingPolicy(w.ctx, ruleIn(fleet, "second", func(in *api.PutScalingPolicyInput) { in.EvaluationPeriods = new(1) })))(t)
 	w.minutes(20)

@@ -17,7 +17,14 @@ import (
 // later find it as it was written.
 func TestReadersShareNothing(t *testing.T) {
 	share(t, store.Builds)
+	share(t, store.Scripts)
 	share(t, store.Aliases)
+	share(t, store.Locations)
+	share(t, store.Scalings)
+	share(t, store.PeeringAuthorizations)
+	share(t, store.Peerings)
+	share(t, store.GameServerGroups)
+	share(t, store.GameServers)
 	share(t, store.Fleets)
 	share(t, store.Instances)
 	share(t, store.Processes)
