@@ -45,6 +45,8 @@ type Options struct {
 	// Sinks names the sinks that an event published to the topic goes to; the
 	// topic is "" if its source has none. Nil: nobody listens.
 	Sinks func(topic string) []string
+	// Codes renames event codes, for eras that had others.
+	Codes map[lift.EventCode]lift.EventCode
 	// NoReplay leaves effects that were not confirmed unsent after a restart.
 	// It exists to prove that a test notices.
 	NoReplay bool

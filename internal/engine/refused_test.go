@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -49,5 +50,25 @@ func TestNothingIsSentToALostInstance(t *testing.T) {
 		if eff.To == lift.ToAgent(i) {
 			t.Errorf("sent: %+v", eff)
 		}
+	}
+}
+
+// Codes renames event codes on their way into the log.
+func TestEventCodesOfAnEra(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Codes = map[lift.EventCode]lift.EventCode{lift.FleetFailedInstaller: lift.FleetInitializationFailed}
+	f := &lift.Fleet{ID: "fleet-1"}
+	w.update(func(tx *Tx) error {
+		return tx.Log(f, lift.Notice{Code: lift.FleetFailedInstaller}, lift.Notice{Code: lift.FleetCreated})
+	})
+	var codes []lift.EventCode
+	if err := w.View(t.Context(), func(tx store.Tx) error {
+		evs, err := store.Events.All(tx, "fleet", "fleet-1/")
+		for _, e := range evs {
+			codes = append(codes, e.Code)
+		}
+		return err
+	}); err != nil || !slices.Equal(codes, []lift.EventCode{lift.FleetInitializationFailed, lift.FleetCreated}) {
+		t.Errorf("%v, %v", codes, err)
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -74,6 +75,7 @@ const maxCount = 101
 // minute become one event that counts.
 func (tx *Tx) Log(f *lift.Fleet, notices ...lift.Notice) error {
 	for _, n := range notices {
+		n.Code = cmp.Or(tx.e.opts.Codes[n.Code], n.Code)
 		id := eventID(f.ID, n, tx.Now)
 		ev, seen, err := store.Events.Get(tx, string(id))
 		if err != nil {

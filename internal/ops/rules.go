@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
 )
@@ -25,6 +26,10 @@ type Rules struct {
 	Destinations            int // of one queue
 	Processes               int // on one instance
 	Players                 int // in one game session
+
+	// CreatorPause is how long after one game session a creator may make the
+	// next on a fleet without a limit of its own (behaviour 2.16).
+	CreatorPause time.Duration
 }
 
 // The profiles a service can be started with. The limits of Hosted are the
@@ -33,7 +38,7 @@ var (
 	Standard = Rules{UnknownDestination: lift.NotFound, Processes: 50, Players: 200}
 	Hosted   = Rules{
 		UnknownDestination: lift.NotFound, Processes: 50, Players: 200,
-		Builds: 1000, Fleets: 20, Aliases: 20, Matchmakers: 100, Instances: 20, Destinations: 10,
+		Builds: 1000, Fleets: 20, Aliases: 20, Matchmakers: 100, Instances: 20, Destinations: 10, CreatorPause: time.Second,
 	}
 	Rules2019 = Rules{
 		UnknownDestination: lift.InvalidRequest, Processes: 50, Players: 200,

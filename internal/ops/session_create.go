@@ -75,10 +75,8 @@ func (s *Service) openSession(tx *engine.Tx, f *lift.Fleet, location *string, w 
 	if err := s.checkPlayers(w.MaxPlayers); err != nil {
 		return nil, err
 	}
-	if session.Limits(f.CreatorLimit) {
-		if err := countCreation(tx, f, w.CreatorID); err != nil {
-			return nil, err
-		}
+	if err := s.countCreation(tx, f, w.CreatorID); err != nil {
+		return nil, err
 	}
 	gs, skips, err := tx.Open(f, w)
 	if err == nil && gs == nil {
@@ -104,8 +102,13 @@ func (s *Service) checkPlayers(most int) error {
 }
 
 // countCreation counts one more game session of the creator, in a row that two
-// calls at the same time cannot both write (behaviour 2.16).
-func countCreation(tx *engine.Tx, f *lift.Fleet, creator string) error {
+// calls at the same time cannot both write (behaviour 2.16): against the limit
+// of the fleet, or if it has none against the pause that the profile asks.
+func (s *Service) countCreation(tx *engine.Tx, f *lift.Fleet, creator string) error {
+	limited := session.Limits(f.CreatorLimit)
+	if !limited && (creator == "" || s.rules.CreatorPause == 0) {
+		return nil
+	}
 	if creator == "" {
 		return invalid("fleet %s limits how many game sessions one creator may make, so CreatorId is required", f.ID)
 	}
@@ -116,7 +119,12 @@ func countCreation(tx *engine.Tx, f *lift.Fleet, creator string) error {
 	if !ok {
 		row = &lift.Creator{FleetID: f.ID, CreatorID: creator}
 	}
-	next, err := session.Created(tx.Now, f.CreatorLimit, *row)
+	var next lift.Creator
+	if limited {
+		next, err = session.Created(tx.Now, f.CreatorLimit, *row)
+	} else {
+		next, err = session.Paced(tx.Now, s.rules.CreatorPause, *row)
+	}
 	if err != nil {
 		return err
 	}

@@ -128,8 +128,10 @@ func (s *Server) open(ctx context.Context) (err error) {
 	switch {
 	case !accountForm.MatchString(o.Account):
 		return fmt.Errorf("the account %q is not 12 digits; change --account", o.Account)
-	case o.Profile != "standard":
-		return fmt.Errorf("the profile %q is not built yet; only standard is", o.Profile)
+	}
+	rules, err := ops.RulesOf(o.Profile)
+	if err != nil {
+		return fmt.Errorf("%w; change --profile", err)
 	}
 	if o.Data, err = filepath.Abs(o.Data); err != nil {
 		return err
@@ -172,6 +174,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		Store: s.store, Sender: out, Log: o.Log, NoReplay: o.NoReplay, Now: o.now,
 		Heard: func(id lift.InstanceID) (time.Time, bool) { return s.hub.Heard(id) },
 		Sinks: listeners,
+		Codes: codesOf(o.Profile),
 	})
 	s.logs = &logs{dir: filepath.Join(o.Files, "logs")}
 	s.hub = link.NewHub(link.HubOptions{Service: &agents{engine: s.engine, builds: s.files, logs: s.logs}, Log: o.Log})
@@ -181,14 +184,18 @@ func (s *Server) open(ctx context.Context) (err error) {
 	keys := auth.NewKeyring(s.store, master)
 	s.ops, err = ops.New(ctx, ops.Options{
 		Engine: s.engine, Files: s.files, Credentials: temporary, Keys: keys, Logs: s.logs, Region: o.Region, Account: o.Account, Log: o.Log,
-		LogURL: s.logURL(temporary), Listens: sinks.Listens,
+		LogURL: s.logURL(temporary), Listens: sinks.Listens, Rules: rules,
 	})
 	if err != nil {
 		return err
 	}
 	verifier := &auth.Verifier{Keys: auth.Sources{auth.Keys{root.AccessKeyID: root}, keys}, Temporary: temporary}
+	door := wire.Options{Service: s.ops, Verifier: verifier, Log: o.Log}
+	if o.Profile == "hosted" {
+		door.Admit = hostedThrottle()
+	}
 	s.front = &wire.Front{
-		API:   wire.NewHandler(wire.Options{Service: s.ops, Verifier: verifier, Log: o.Log}),
+		API:   wire.NewHandler(door),
 		S3:    s3door.New(s3door.Options{Verifier: verifier, Files: withLogs{s.files, s.logs}, Uploads: s.ops, Log: o.Log}),
 		Agent: s.hub,
 		Web:   health(),

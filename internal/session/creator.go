@@ -25,5 +25,18 @@ func Created(now time.Time, limit lift.CreatorLimit, c lift.Creator) (lift.Creat
 	return c, nil
 }
 
+// Paced notes one more game session of a creator on a fleet without such a limit:
+// at most one each pause (behaviour 2.16).
+func Paced(now time.Time, pause time.Duration, c lift.Creator) (lift.Creator, error) {
+	for _, t := range c.Times {
+		if now.Sub(t) < pause {
+			return c, lift.Errorf(lift.Throttling, "Rate exceeded. Creator %s made a game session on fleet %s less than %s ago; a resource creation limit policy on the fleet replaces this rule",
+				c.CreatorID, c.FleetID, pause)
+		}
+	}
+	c.Times, c.KeepUntil = []time.Time{now}, now.Add(pause)
+	return c, nil
+}
+
 // Limits reports whether the policy restricts anybody.
 func Limits(l lift.CreatorLimit) bool { return l.Sessions > 0 && l.Minutes > 0 }

@@ -300,3 +300,18 @@ func TestCreated(t *testing.T) {
 		t.Fatalf("after the first left the window: %v %v", c.Times, err)
 	}
 }
+
+func TestPaced(t *testing.T) {
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	c := lift.Creator{FleetID: "fleet-1", CreatorID: "c"}
+	c, err := Paced(now, time.Second, c)
+	if err != nil || !c.KeepUntil.Equal(now.Add(time.Second)) {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if same, err := Paced(now.Add(time.Second-1), time.Second, c); err == nil || err.(*lift.Error).Kind != lift.Throttling || !same.Times[0].Equal(now) {
+		t.Errorf("within the pause: %+v, %v", same, err)
+	}
+	if next, err := Paced(now.Add(time.Second), time.Second, c); err != nil || len(next.Times) != 1 || !next.Times[0].Equal(now.Add(time.Second)) {
+		t.Errorf("after the pause: %+v, %v", next, err)
+	}
+}

@@ -40,6 +40,7 @@ var rooms = map[string]string{
 	"internal/auth":             "internal/lift internal/store",
 	"internal/notify":           "internal/lift internal/store",
 	"internal/notify/event":     "internal/lift",
+	"internal/throttle":         "",
 	"internal/sdk":              "internal/lift internal/auth",
 	"internal/sdk/sdktest":      "internal/sdk",
 	"internal/link":             "internal/lift internal/auth",

@@ -29,8 +29,9 @@ type Options struct {
 
 	Now func() time.Time // default time.Now
 	Log *slog.Logger     // default: discard
-	// Admit, if not nil, may refuse a call before its body is decoded: throttling.
-	Admit func(auth.Caller, *api.Operation) error
+	// Admit, if not nil, may refuse a call before anything is asked of it:
+	// throttling. The input may be half read, if the rest cannot be.
+	Admit func(c auth.Caller, op *api.Operation, in api.Shape, now time.Time) error
 	// Observe, if not nil, hears about every answered call.
 	Observe func(Call)
 }
@@ -143,13 +144,13 @@ func (c *call) answer(buf *[]byte) (api.Shape, error) {
 	if s := c.caller.Service; s != "gamelift" && s != "chairlift" {
 		return nil, faultError(clientFault(invalidSignature, "Credential should be scoped to correct service: 'gamelift'."))
 	}
-	if c.o.Admit != nil {
-		if err := c.o.Admit(c.caller, op); err != nil {
-			return nil, err
-		}
-	}
 	in := op.NewInput()
 	err = c.codec.decodeInput(body, in)
+	if c.o.Admit != nil {
+		if refused := c.o.Admit(c.caller, op, in, c.now); refused != nil {
+			return nil, refused
+		}
+	}
 	if _, unread := errors.AsType[*api.DecodeError](err); unread {
 		return nil, err
 	}

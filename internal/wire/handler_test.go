@@ -285,7 +285,7 @@ func TestInternalFailures(t *testing.T) {
 func TestAbandoned(t *testing.T) {
 	h := newHarness(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	h.front.API.(*Handler).o.Admit = func(auth.Caller, *api.Operation) error {
+	h.front.API.(*Handler).o.Admit = func(auth.Caller, *api.Operation, api.Shape, time.Time) error {
 		cancel()
 		return ctx.Err()
 	}
