@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -20,6 +21,7 @@ type result struct {
 	PlayerID      string  `json:"playerId"`
 	In            bool    `json:"in"`
 	GameSession   string  `json:"gameSession"`
+	Team          string  `json:"team"`
 	SeatMS        float64 `json:"requestToSeatMS"`
 	FirstPacketMS float64 `json:"requestToFirstPacketMS"`
 	Error         string  `json:"error"`
@@ -138,9 +140,46 @@ func summarise(ready time.Duration, rs []result, players int) [][2]string {
 		{"game sessions", fmt.Sprint(len(sessions))},
 		{"players in", fmt.Sprintf("%d of %d", count(rs), players)},
 		{"request to seat, p50", milliseconds(seat, 0.50)},
+		{"request to seat, p99", milliseconds(seat, 0.99)},
+		{"team skill apart, mean", balance(rs)},
 		{"request to first packet, p50", milliseconds(first, 0.50)},
 		{"request to first packet, p99", milliseconds(first, 0.99)},
 	}
+}
+
+// balance tells how far the mean skills of the two teams of a game session are
+// apart, over all sessions with two teams. Skills are from 30 to 70.
+func balance(rs []result) string {
+	type team struct {
+		session, name string
+	}
+	skills := map[team][]int{}
+	for _, r := range rs {
+		if r.In && r.Team != "" {
+			party := r.PlayerID[:max(strings.LastIndexByte(r.PlayerID, '-'), 0)]
+			t := team{r.GameSession, r.Team}
+			skills[t] = append(skills[t], skill(party))
+		}
+	}
+	sum, n := 0.0, 0
+	for t, red := range skills {
+		if blue := skills[team{t.session, "blue"}]; t.name == "red" && blue != nil {
+			sum += math.Abs(mean(red) - mean(blue))
+			n++
+		}
+	}
+	if n == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%.1f", sum/float64(n))
+}
+
+func mean(list []int) float64 {
+	sum := 0
+	for _, n := range list {
+		sum += n
+	}
+	return float64(sum) / float64(len(list))
 }
 
 func milliseconds(ms []float64, q float64) string {

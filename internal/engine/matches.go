@@ -85,8 +85,10 @@ func (tx *Tx) goOn(m *lift.Match, ts []*lift.Ticket) error {
 			return tx.placeMatch(c, q, m, ts)
 		}
 	}
-	if err := store.Matches.Delete(tx, store.InRegion(m.Region, string(m.ID))); err != nil {
-		return err
+	if m.Status != "" { // it was saved, for its players to answer
+		if err := store.Matches.Delete(tx, store.InRegion(m.Region, string(m.ID))); err != nil {
+			return err
+		}
 	}
 	switch {
 	case ok && c.Mode == lift.Standalone:

@@ -275,7 +275,9 @@ func (p *Pool) complete(now time.Time, entries []*entry, m Match, u *Update) {
 		if !p.config.Quiet {
 			u.change(e.id, e.status, to, "", "", m.ID)
 		}
-		p.waits.note(now, now.Sub(time.Unix(0, e.start)))
+		if !e.backfill { // players want to know how long players wait
+			p.waits.note(now, now.Sub(time.Unix(0, e.start)))
+		}
 		p.forget(e)
 	}
 	u.Matches = append(u.Matches, m)

@@ -374,6 +374,41 @@ func TestRuleSetChangesUnderTickets(t *testing.T) {
 	c.expect("c FAILED InvalidAttributes")
 }
 
+// Answers that come too late, twice, against each other or from strangers are
+// refused or change nothing, and the pool goes on.
+func TestAnswersThatMakeNoSense(t *testing.T) {
+	c := newCourt(t)
+	answer := func(id, player, how string) error {
+		_, err := c.AcceptMatch(c.ctx, &api.AcceptMatchInput{TicketId: id, PlayerIds: []string{player}, AcceptanceType: how})
+		return err
+	}
+	c.start("asks", "a", 1)
+	c.start("asks", "b", 1)
+	refused(t, answer("a", "p-a", "ACCEPT"), lift.InvalidRequest, "QUEUED") // early
+	c.match()
+	refused(t, answer("a", "p-b", "ACCEPT"), lift.InvalidRequest, "p-b", "does not belong")
+	refused(t, answer("a", "nobody", "REJECT"), lift.InvalidRequest, "nobody")
+	refused(t, answer("none", "p-a", "REJECT"), lift.NotFound, "none")
+	c.expect("a REQUIRES_ACCEPTANCE", "b REQUIRES_ACCEPTANCE")
+	for range 2 {
+		if err := answer("a", "p-a", "ACCEPT"); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := answer("a", "p-a", "REJECT"); err != nil { // a change of mind
+		t.Error(err)
+	}
+	c.expect("a CANCELLED AcceptanceFailed", "b CANCELLED AcceptanceFailed")
+	refused(t, answer("a", "p-a", "ACCEPT"), lift.InvalidRequest, "CANCELLED") // late
+	c.start("asks", "c", 1)
+	c.start("asks", "d", 1)
+	c.match()
+	c.answer("c", "ACCEPT")
+	c.answer("d", "ACCEPT")
+	refused(t, answer("d", "p-d", "REJECT"), lift.InvalidRequest, "PLACING")
+	c.expect("c PLACING", "d PLACING")
+}
+
 func TestTicketRefusals(t *testing.T) {
 	c := newCourt(t)
 	c.start("queue", "known", 1)
@@ -413,6 +448,10 @@ func TestTicketRefusals(t *testing.T) {
 		{start(attribute("skill", api.AttributeValue{S: new("x")})), lift.InvalidRequest, "skill"},
 		{start(attribute("other", api.AttributeValue{S: new("x")})), lift.InvalidRequest, "other"},
 		{start(attribute("maps", api.AttributeValue{S: new(strings.Repeat("x", 101))})), lift.InvalidRequest, "100 characters"},
+		{start(player(func(p *api.Player) { p.LatencyInMs = map[string]int{"us-west-2": 0} })), lift.InvalidRequest, `Players[0].LatencyInMs["us-west-2"]`},
+		{start(player(func(p *api.Player) { p.LatencyInMs = map[string]int{"us-west-2": -5} })), lift.InvalidRequest, "-5"},
+		{start(player(func(p *api.Player) { p.PlayerId = new(strings.Repeat("x", 1025)) })), lift.InvalidRequest, "Players[0].PlayerId"},
+		{start(attribute("maps", api.AttributeValue{SL: []string{""}})), lift.InvalidRequest, "1 to 100 characters"},
 		{start(attribute("maps", api.AttributeValue{SL: make([]string, 101)})), lift.InvalidRequest, "101 strings"},
 		{&api.DescribeMatchmakingInput{TicketIds: make([]string, 11)}, lift.InvalidRequest, "1 to 10"},
 		{&api.StopMatchmakingInput{TicketId: "none"}, lift.NotFound, "none"},
@@ -431,7 +470,12 @@ func TestTicketRefusals(t *testing.T) {
 	}
 	_, err := c.StopMatchmaking(c.in("eu-west-1"), &api.StopMatchmakingInput{TicketId: "known"})
 	refused(t, err, lift.NotFound, "eu-west-1")
-	must(c.StopMatchmaking(c.ctx, &api.StopMatchmakingInput{TicketId: "known"}))(t)
-	_, err = c.StopMatchmaking(c.ctx, &api.StopMatchmakingInput{TicketId: "known"})
+	// Nothing of that harmed the pool.
+	c.start("queue", "other", 1)
+	c.match()
+	c.expect("known PLACING", "other PLACING")
+	c.start("queue", "known2", 1)
+	must(c.StopMatchmaking(c.ctx, &api.StopMatchmakingInput{TicketId: "known2"}))(t)
+	_, err = c.StopMatchmaking(c.ctx, &api.StopMatchmakingInput{TicketId: "known2"})
 	refused(t, err, lift.InvalidRequest, "Matchmaking ticket is in CANCELLED status and cannot be canceled.")
 }

@@ -83,6 +83,7 @@ type line struct {
 	PlayerID               string  `json:"playerId"`
 	PlayerSessionID        string  `json:"playerSessionId,omitempty"`
 	GameSession            string  `json:"gameSession,omitempty"`
+	Team                   string  `json:"team,omitempty"`
 	Address                string  `json:"address,omitempty"`
 	In                     bool    `json:"in"`
 	RequestToSeatMS        float64 `json:"requestToSeatMS,omitempty"`
@@ -233,7 +234,7 @@ func (b *bots) runPlacement(ctx context.Context, ids []string) {
 
 // one plays one player and prints its line; err says why there is no seat.
 func (b *bots) one(ctx context.Context, s seat, err error) {
-	l := line{Kind: "player", PlayerID: s.playerID, PlayerSessionID: s.playerSessionID, GameSession: s.gameSession, Address: s.address}
+	l := line{Kind: "player", PlayerID: s.playerID, PlayerSessionID: s.playerSessionID, GameSession: s.gameSession, Team: s.team, Address: s.address}
 	var r player.Result
 	if err == nil {
 		l.RequestToSeatMS = b.since(s.at)

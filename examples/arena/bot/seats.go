@@ -20,6 +20,7 @@ type seat struct {
 	address         string // host:port
 	gameSession     string // ARN, if known
 	at              time.Time
+	team            string // if a match gave one
 }
 
 // lift is the part of the GameLift client that bots use.
@@ -39,7 +40,7 @@ func bySession(ctx context.Context, api lift, arn, playerID string) (seat, error
 		return seat{playerID: playerID}, err
 	}
 	p := out.PlayerSession
-	return seat{playerID, text(p.PlayerSessionId), address(p.IpAddress, p.Port), arn, time.Now()}, nil
+	return seat{playerID, text(p.PlayerSessionId), address(p.IpAddress, p.Port), arn, time.Now(), ""}, nil
 }
 
 // traits are what a matchmaker or a queue may want to know of a player.
@@ -131,7 +132,7 @@ func byQueue(ctx context.Context, api lift, queue string, playerIDs []string, se
 	}
 	var got []seat
 	for _, p := range placement.PlacedPlayerSessions {
-		got = append(got, seat{text(p.PlayerId), text(p.PlayerSessionId), address(placement.IpAddress, placement.Port), text(placement.GameSessionArn), time.Now()})
+		got = append(got, seat{text(p.PlayerId), text(p.PlayerSessionId), address(placement.IpAddress, placement.Port), text(placement.GameSessionArn), time.Now(), ""})
 	}
 	if len(got) != len(playerIDs) {
 		return got, fmt.Errorf("placement %s has seats for %d of %d players", id, len(got), len(playerIDs))
@@ -157,7 +158,11 @@ func byMatchmaker(ctx context.Context, api lift, configuration, playerID string,
 			game := ticket.GameSessionConnectionInfo
 			for _, p := range game.MatchedPlayerSessions {
 				if text(p.PlayerId) == playerID {
-					return seat{playerID, text(p.PlayerSessionId), address(game.IpAddress, game.Port), text(game.GameSessionArn), time.Now()}, nil
+					s := seat{playerID, text(p.PlayerSessionId), address(game.IpAddress, game.Port), text(game.GameSessionArn), time.Now(), ""}
+					if len(ticket.Players) == 1 {
+						s.team = text(ticket.Players[0].Team)
+					}
+					return s, nil
 				}
 			}
 			return none, fmt.Errorf("ticket %s is completed without a seat for its player", text(ticket.TicketId))

@@ -277,7 +277,8 @@ func (d *driver) arrivals(ctx context.Context) error {
 			for _, t := range taken {
 				t.Status, t.Arriving, t.EstimatedWaitSeconds = lift.TicketSearching, false, 0
 				if known {
-					t.EstimatedWaitSeconds = int(wait.Round(time.Second) / time.Second)
+					// Whole seconds, upwards: 0 would say that nothing is known.
+					t.EstimatedWaitSeconds = max(1, int((wait+time.Second-1)/time.Second))
 				}
 				if err := tx.Searching(t); err != nil {
 					return err

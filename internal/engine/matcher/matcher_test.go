@@ -31,7 +31,13 @@ func newEngine(t testing.TB, names ...string) *engine.Engine {
 		t.Fatal(err)
 	}
 	e := engine.New(engine.Options{Store: db, Sender: nobody{}})
-	err = e.Update(t.Context(), func(tx *engine.Tx) error {
+	putMatchmakers(t, e, names...)
+	return e
+}
+
+func putMatchmakers(t testing.TB, e *engine.Engine, names ...string) {
+	t.Helper()
+	err := e.Update(t.Context(), func(tx *engine.Tx) error {
 		r := &lift.RuleSet{Name: "r", Region: "us-west-2", Body: `{"ruleLanguageVersion":"1.0","teams":[{"name":"t","minPlayers":2,"maxPlayers":2}]}`}
 		if err := store.RuleSets.Put(tx, r); err != nil {
 			return err
@@ -47,7 +53,6 @@ func newEngine(t testing.TB, names ...string) *engine.Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e
 }
 
 func submit(ctx context.Context, e *engine.Engine, configuration, id string) error {
@@ -242,6 +247,46 @@ func TestStaleTickets(t *testing.T) {
 	step()
 	if d.pool.Len() != 0 || len(d.held) != 0 {
 		t.Errorf("the pool holds %d tickets", d.pool.Len())
+	}
+}
+
+// A ticket says how long tickets waited lately, in whole seconds upwards, once
+// five were matched within five minutes (flexmatch 10.3).
+func TestEstimatedWait(t *testing.T) {
+	db, err := memdb.New(store.Kinds()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1_000_000, 0)
+	e := engine.New(engine.Options{Store: db, Sender: nobody{}, Now: func() time.Time { return now }})
+	putMatchmakers(t, e, "m")
+	d := newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m")
+	n := 0
+	arrive := func() *lift.Ticket {
+		n++
+		id := fmt.Sprint("t", n)
+		if err := submit(t.Context(), e, "m", id); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return tickets(t, e, n)[lift.TicketID(id)]
+	}
+	for range 3 { // six tickets, half of which wait 3.5 s
+		if tk := arrive(); tk.EstimatedWaitSeconds != 0 {
+			t.Errorf("ticket %s expects %d s with %d matched", tk.ID, tk.EstimatedWaitSeconds, n-1)
+		}
+		now = now.Add(3500 * time.Millisecond)
+		arrive()
+	}
+	if tk := arrive(); tk.EstimatedWaitSeconds != 2 {
+		t.Errorf("expects %d s, want 1.75 s upwards", tk.EstimatedWaitSeconds)
+	}
+	arrive()
+	now = now.Add(6 * time.Minute)
+	if tk := arrive(); tk.EstimatedWaitSeconds != 0 {
+		t.Errorf("expects %d s by what is long ago", tk.EstimatedWaitSeconds)
 	}
 }
 
