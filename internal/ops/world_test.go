@@ -18,6 +18,7 @@ import (
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/store"
 	"github.com/chairlift-games/chairlift/internal/store/memdb"
+	"github.com/chairlift-games/chairlift/internal/store/stumble"
 )
 
 // world is a service on an empty store, with a clock that the test moves. The
@@ -37,6 +38,9 @@ type world struct {
 	sinks []string // where every event goes
 }
 
+// stumbled has the transactions that failed at each of their steps.
+var stumbled sync.Map
+
 func newWorld(t testing.TB, rules ...Rules) *world {
 	t.Helper()
 	db, err := memdb.New(store.Kinds()...)
@@ -50,7 +54,7 @@ func newWorld(t testing.TB, rules ...Rules) *world {
 	t.Cleanup(func() { files.Close() })
 	w := &world{t: t, files: files, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), seq: map[lift.InstanceID]uint64{}}
 	w.ctx = w.in("us-west-2")
-	e := engine.New(engine.Options{Store: db, Sender: w, Now: w.clock, IDs: rand.NewChaCha8([32]byte{}), Sinks: func(string) []string { return w.sinks }})
+	e := engine.New(engine.Options{Store: &stumble.Store{Store: db, Known: &stumbled, WentOn: func(err error) { t.Error(err) }}, Sender: w, Now: w.clock, IDs: rand.NewChaCha8([32]byte{}), Sinks: func(string) []string { return w.sinks }})
 	o := Options{Engine: e, Files: files, Credentials: auth.NewTemporary([]byte("master")), Keys: auth.NewKeyring(db, []byte("master"))}
 	if rules != nil {
 		o.Rules = rules[0]

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/store"
+	"github.com/chairlift-games/chairlift/internal/store/stumble"
 )
 
 // facts is what is committed, decoded: what the checks look at.
@@ -50,20 +51,20 @@ func newFacts() facts {
 
 // committed takes what a transaction wrote, row by row, then asks whether what
 // stands now makes sense together.
-func (w *world) committed(tx store.Tx, written []rowKey) error {
+func (w *world) committed(tx store.Tx, written []stumble.Key) error {
 	if len(written) > 0 {
 		w.tally.Commits++
 	}
 	var touched touched
 	for _, k := range written {
-		if k.kind == store.Secrets.Kind.Name {
+		if k.Kind == store.Secrets.Kind.Name {
 			continue // made of true randomness
 		}
-		row, _, err := tx.Get(k.kind, k.id)
+		row, _, err := tx.Get(k.Kind, k.ID)
 		if err != nil {
 			return err
 		}
-		w.note("commit", "%s %s %s", k.kind, k.id, row.Body)
+		w.note("commit", "%s %s %s", k.Kind, k.ID, row.Body)
 		if err := w.written(tx, k, &touched); err != nil {
 			return err
 		}
@@ -73,24 +74,24 @@ func (w *world) committed(tx store.Tx, written []rowKey) error {
 }
 
 // written takes a row that was written and notes whom it concerns.
-func (w *world) written(tx store.Tx, k rowKey, t *touched) (err error) {
+func (w *world) written(tx store.Tx, k stumble.Key, t *touched) (err error) {
 	f := &w.facts
-	switch k.kind {
+	switch k.Kind {
 	case store.Fleets.Kind.Name:
-		_, _, err = take(tx, store.Fleets, k.id, f.fleets, w.fleetMoved)
+		_, _, err = take(tx, store.Fleets, k.ID, f.fleets, w.fleetMoved)
 	case store.Instances.Kind.Name:
 		var old, now *lift.Instance
-		old, now, err = take(tx, store.Instances, k.id, f.instances, w.instanceMoved)
-		t.instances.add(lift.InstanceID(k.id))
+		old, now, err = take(tx, store.Instances, k.ID, f.instances, w.instanceMoved)
+		t.instances.add(lift.InstanceID(k.ID))
 		if old == nil && now != nil {
 			t.grown.add(now.FleetID)
 		}
 	case store.Processes.Kind.Name:
-		_, _, err = take(tx, store.Processes, k.id, f.processes, w.processMoved)
-		t.processes.add(lift.ProcessID(k.id))
+		_, _, err = take(tx, store.Processes, k.ID, f.processes, w.processMoved)
+		t.processes.add(lift.ProcessID(k.ID))
 	case store.Sessions.Kind.Name:
 		var old, now *lift.GameSession
-		old, now, err = take(tx, store.Sessions, k.id, f.sessions, w.sessionMoved)
+		old, now, err = take(tx, store.Sessions, k.ID, f.sessions, w.sessionMoved)
 		if s := cmp.Or(now, old); s != nil {
 			t.sessions.add(s.ID)
 			for _, s := range []*lift.GameSession{old, now} {
@@ -106,15 +107,15 @@ func (w *world) written(tx store.Tx, k rowKey, t *touched) (err error) {
 		}
 	case store.Players.Kind.Name:
 		var old, now *lift.PlayerSession
-		old, now, err = take(tx, store.Players, k.id, f.players, w.playerMoved)
+		old, now, err = take(tx, store.Players, k.ID, f.players, w.playerMoved)
 		if p := cmp.Or(now, old); p != nil {
 			f.seat(p, now != nil && now.Status.Live())
 			t.sessions.add(p.GameSessionID)
 		}
 	case store.Placements.Kind.Name:
 		var now *lift.Placement
-		_, now, err = take(tx, store.Placements, k.id, f.placements, w.placementMoved)
-		t.placements.add(k.id)
+		_, now, err = take(tx, store.Placements, k.ID, f.placements, w.placementMoved)
+		t.placements.add(k.ID)
 		if now != nil && now.SessionID != "" {
 			t.sessions.add(now.SessionID)
 		}
@@ -122,9 +123,9 @@ func (w *world) written(tx store.Tx, k rowKey, t *touched) (err error) {
 			t.matches.add(now.Match)
 		}
 	case store.Conversations.Kind.Name:
-		_, _, err = take(tx, store.Conversations, k.id, f.conversations, w.conversationMoved)
+		_, _, err = take(tx, store.Conversations, k.ID, f.conversations, w.conversationMoved)
 	case store.Effects.Kind.Name:
-		_, _, err = take(tx, store.Effects, k.id, f.effects, func(old, now *store.Outbox) {
+		_, _, err = take(tx, store.Effects, k.ID, f.effects, func(old, now *store.Outbox) {
 			if now != nil {
 				f.everSent[now.ID] = true
 			}
@@ -133,19 +134,19 @@ func (w *world) written(tx store.Tx, k rowKey, t *touched) (err error) {
 			}
 		})
 	case store.Queues.Kind.Name:
-		_, _, err = take(tx, store.Queues, k.id, f.queues, func(old, now *lift.Queue) {
+		_, _, err = take(tx, store.Queues, k.ID, f.queues, func(old, now *lift.Queue) {
 			if old == nil {
 				f.queueNames = append(f.queueNames, now.Name)
 			}
 		})
 	case store.RuleSets.Kind.Name:
-		_, _, err = take(tx, store.RuleSets, k.id, f.rules, nil)
+		_, _, err = take(tx, store.RuleSets, k.ID, f.rules, nil)
 	case store.Configurations.Kind.Name:
-		_, _, err = take(tx, store.Configurations, k.id, f.configurations, nil)
+		_, _, err = take(tx, store.Configurations, k.ID, f.configurations, nil)
 	case store.Tickets.Kind.Name:
 		var old, now *lift.Ticket
-		old, now, err = take(tx, store.Tickets, k.id, f.tickets, w.ticketMoved)
-		t.tickets.add(k.id)
+		old, now, err = take(tx, store.Tickets, k.ID, f.tickets, w.ticketMoved)
+		t.tickets.add(k.ID)
 		if now != nil && now.Backfill != nil && now.Backfill.SessionID != "" {
 			t.sessions.add(now.Backfill.SessionID)
 		}
@@ -159,15 +160,15 @@ func (w *world) written(tx store.Tx, k rowKey, t *touched) (err error) {
 		}
 	case store.Seekers.Kind.Name:
 		var old, now *lift.Seeker
-		old, now, err = take(tx, store.Seekers, k.id, f.seekers, nil)
+		old, now, err = take(tx, store.Seekers, k.ID, f.seekers, nil)
 		for _, s := range []*lift.Seeker{old, now} {
 			if s != nil {
 				t.tickets.add(region + "/" + string(s.TicketID))
 			}
 		}
 	case store.Matches.Kind.Name:
-		_, _, err = take(tx, store.Matches, k.id, f.matches, w.matchMoved)
-		t.matches.add(k.id)
+		_, _, err = take(tx, store.Matches, k.ID, f.matches, w.matchMoved)
+		t.matches.add(k.ID)
 	}
 	return err
 }

@@ -96,9 +96,9 @@ func (p *plan) change(list string) error {
 // choose makes most worlds small and short, because many of them find more than
 // a few large ones in the same time, and some large, for what needs a crowd.
 func choose(rng *rand.Rand) plan {
-	size, busy := 2, 60+rng.IntN(150)
-	if rng.IntN(8) == 0 {
-		size, busy = 4, 180+rng.IntN(540)
+	size, busy := 2, 45+rng.IntN(105)
+	if rng.IntN(10) == 0 {
+		size, busy = 4, 180+rng.IntN(360)
 	}
 	p := plan{
 		busy:      time.Duration(busy) * time.Second,

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/chairlift-games/chairlift/internal/store"
+	"github.com/chairlift-games/chairlift/internal/store/stumble"
 )
 
 // What a store says when it fails.
@@ -85,28 +84,28 @@ func (s *faultStore) Update(ctx context.Context, f func(store.Tx) error) error {
 // run runs a closure in a transaction and returns what it wrote. Perhaps the
 // transaction stumbles first, most likely if it is the first one with these
 // steps in this world.
-func (s *faultStore) run(f func(store.Tx) error, transaction func(func(store.Tx) error) error) ([]rowKey, error) {
-	r := &recorder{}
+func (s *faultStore) run(f func(store.Tx) error, transaction func(func(store.Tx) error) error) ([]stumble.Key, error) {
+	r := &stumble.Tx{}
 	stumbles := false
 	err := transaction(func(tx store.Tx) error {
-		*r = recorder{tx: tx}
+		*r = *stumble.Over(tx)
 		err := f(r)
-		if stumbles = err == nil && s.mayStumble(r.shape); stumbles {
+		if stumbles = err == nil && s.mayStumble(r.Shape); stumbles {
 			return errAgain
 		}
 		return err
 	})
 	if !stumbles {
-		return r.written, err
+		return r.Written, err
 	}
 	if err := s.stumble(f, transaction); err != nil {
 		return nil, err
 	}
 	err = transaction(func(tx store.Tx) error {
-		*r = recorder{tx: tx}
+		*r = *stumble.Over(tx)
 		return f(r)
 	})
-	return r.written, err
+	return r.Written, err
 }
 
 func (s *faultStore) mayStumble(shape uint64) bool {
@@ -118,110 +117,19 @@ func (s *faultStore) mayStumble(shape uint64) bool {
 	return s.w.bad(s.w.plan.faults.storeStops, percent)
 }
 
-// stumble lets a transaction fail at its first step, at its second, and so on
-// to its end, and leaves nothing of that. Each time the closure has to fail,
-// too: who goes on commits half of what belongs together. In the end the
-// transaction may be refused.
+// stumble lets a transaction fail at each of its steps (package stumble), and
+// leaves nothing of that. In the end the transaction may be refused.
 func (s *faultStore) stumble(f func(store.Tx) error, transaction func(func(store.Tx) error) error) error {
 	w := s.w
 	w.tally.StoreFaults++
-	for at := 1; ; at++ {
-		ran, done := false, false
-		err := transaction(func(tx store.Tx) error {
-			ran = true
-			r := &recorder{tx: tx, stopAt: at}
-			err := f(r)
-			switch done = r.step < at; {
-			case done && err == nil:
-				return errAgain
-			case !done && !errors.Is(err, errStore):
-				w.fail("the store failed at step %d of a transaction, which ended with: %v", at, err)
-				return errStore
-			}
-			return err
-		})
-		if ran && !done {
-			continue
-		}
-		w.note("store", "fails at each of %d steps", at-1)
-		switch {
-		case err != errAgain:
-			return err // of the closure, which has its reasons
-		case w.chance(50):
-			return errStore
-		}
-		return nil
-	}
-}
-
-// recorder is a transaction that remembers which rows it wrote.
-type recorder struct {
-	tx      store.Tx
-	written []rowKey
-	step    int
-	shape   uint64 // tells one sequence of steps from others
-	stopAt  int    // the step that fails; 0: none does
-}
-
-type rowKey struct{ kind, id string }
-
-// next counts a step and fails it if it is time.
-func (r *recorder) next(step, kind string) error {
-	for _, c := range []byte(step + kind) {
-		r.shape = (r.shape ^ uint64(c)) * 1099511628211 // as FNV does
-	}
-	if r.step++; r.step == r.stopAt {
+	steps, err := stumble.Each(f, transaction)
+	w.note("store", "fails at each of %d steps", steps)
+	switch {
+	case errors.Is(err, stumble.ErrWentOn):
+		w.fail("the store failed: %v", err)
+		return errStore
+	case err == nil && w.chance(50):
 		return errStore
 	}
-	return nil
-}
-
-func (r *recorder) wrote(kind, id string) {
-	if k := (rowKey{kind, id}); !slices.Contains(r.written, k) {
-		r.written = append(r.written, k)
-	}
-}
-
-func (r *recorder) Get(kind, id string) (store.Row, bool, error) {
-	if err := r.next("Get", kind); err != nil {
-		return store.Row{}, false, err
-	}
-	return r.tx.Get(kind, id)
-}
-
-func (r *recorder) Put(kind string, row store.Row) error {
-	if err := r.next("Put", kind); err != nil {
-		return err
-	}
-	r.wrote(kind, row.ID)
-	return r.tx.Put(kind, row)
-}
-
-func (r *recorder) Delete(kind, id string) error {
-	if err := r.next("Delete", kind); err != nil {
-		return err
-	}
-	r.wrote(kind, id)
-	return r.tx.Delete(kind, id)
-}
-
-func (r *recorder) Scan(kind, index, prefix string, after store.Cursor, limit int) ([]store.Row, error) {
-	if err := r.next("Scan", kind); err != nil {
-		return nil, err
-	}
-	return r.tx.Scan(kind, index, prefix, after, limit)
-}
-
-func (r *recorder) Claim(kind, owner string, now, until time.Time, limit int) ([]store.Row, error) {
-	if err := r.next("Claim", kind); err != nil {
-		return nil, err
-	}
-	return r.tx.Claim(kind, owner, now, until, limit)
-}
-
-func (r *recorder) NextDue(kind string) (time.Time, bool, error) {
-	if err := r.next("NextDue", kind); err != nil {
-		return time.Time{}, false, err
-	}
-	return r.tx.NextDue(kind)
+	return err // of the closure, which has its reasons
 }

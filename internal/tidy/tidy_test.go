@@ -32,6 +32,7 @@ var rooms = map[string]string{
 	"internal/store/memdb":      "internal/store",
 	"internal/store/sqldb":      "internal/store internal/store/",
 	"internal/store/pgtest":     "internal/need",
+	"internal/store/stumble":    "internal/store",
 	"internal/store/storetest":  "internal/store internal/store/memdb",
 	"internal/blob":             "internal/lift",
 	"internal/host":             "internal/lift",
