@@ -47,6 +47,8 @@ type Options struct {
 	Sinks func(topic string) []string
 	// Codes renames event codes, for eras that had others.
 	Codes map[lift.EventCode]lift.EventCode
+	// Count, if not nil, hears of what was committed, for the metrics.
+	Count func(Count)
 	// NoReplay leaves effects that were not confirmed unsent after a restart.
 	// It exists to prove that a test notices.
 	NoReplay bool
@@ -134,6 +136,11 @@ func (e *Engine) Update(ctx context.Context, f func(*Tx) error) error {
 	if len(done.effects) > 0 {
 		e.sent(done.effects)
 		e.opts.Sender.Send(done.effects)
+	}
+	if e.opts.Count != nil {
+		for _, c := range done.counts {
+			e.opts.Count(c)
+		}
 	}
 	e.note(done.freed)
 	if done.arrived {

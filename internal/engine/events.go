@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -45,6 +46,7 @@ func (tx *Tx) tell(m *lift.Match, ts []*lift.Ticket, say func(event.News) event.
 
 // tellEnd tells that a ticket was cancelled or timed out, or failed by itself.
 func (tx *Tx) tellEnd(t *lift.Ticket) error {
+	tx.countTickets(ticketMetrics[t.Status], 1, t)
 	one := []*lift.Ticket{t}
 	switch {
 	case t.Status == lift.TicketCancelled || t.Status == lift.TicketTimedOut:
@@ -86,8 +88,52 @@ func noted(m *lift.Match, ts []*lift.Ticket) []*time.Time {
 	return all
 }
 
+// Count is something that happened N times, by its name in behaviour 9.
+type Count struct {
+	Metric        string
+	N             int
+	Queue         string        // it happened in a queue, or
+	Configuration string        // to a ticket of a matchmaking configuration
+	Took          time.Duration // since the ticket began
+	Region        string
+}
+
+var placementMetrics = map[lift.PlacementStatus]string{
+	lift.PlacementFulfilled: "PlacementsSucceeded", lift.PlacementCancelled: "PlacementsCanceled",
+	lift.PlacementTimedOut: "PlacementsTimedOut", lift.PlacementFailed: "PlacementsFailed",
+}
+
+var ticketMetrics = map[lift.TicketStatus]string{
+	lift.TicketCompleted: "TimeToTicketSuccess", lift.TicketCancelled: "TimeToTicketCancel",
+	lift.TicketTimedOut: "TicketsTimedOut", lift.TicketFailed: "TicketsFailed",
+}
+
+// CountPlacement counts what happened to a placement, once this is committed.
+func (tx *Tx) CountPlacement(metric string, p *lift.Placement) {
+	tx.counts = append(tx.counts, Count{Metric: metric, N: 1, Queue: p.Queue, Region: p.Region})
+}
+
+// Passed counts a pass over the pool of a configuration, by its row, and how
+// long it took.
+func (e *Engine) Passed(configuration string, took time.Duration) {
+	if e.opts.Count != nil {
+		region, name, _ := strings.Cut(configuration, "/")
+		e.opts.Count(Count{Metric: MatchmakerPass, N: 1, Configuration: name, Took: took, Region: region})
+	}
+}
+
+// MatchmakerPass is the one Count that behaviour 9 does not know.
+const MatchmakerPass = "MatchmakerPass"
+
+// countTickets counts what happened to tickets, or to their match, likewise.
+func (tx *Tx) countTickets(metric string, n int, ts ...*lift.Ticket) {
+	t := ts[0]
+	tx.counts = append(tx.counts, Count{Metric: metric, N: n, Configuration: t.Configuration, Took: tx.Now.Sub(t.StartedAt), Region: t.Region})
+}
+
 // tellPlacement saves the event of a placement that ended.
 func (tx *Tx) tellPlacement(p *lift.Placement) error {
+	tx.CountPlacement(placementMetrics[p.Status], p)
 	if tx.e.opts.Sinks == nil {
 		return nil
 	}

@@ -35,6 +35,10 @@ func (tx *Tx) Propose(c *lift.MatchmakingConfiguration, m *lift.Match) (bool, er
 		t.Evaluations = addCounts(t.Evaluations, m.Evaluations[t.ID])
 	}
 	m.Evaluations = nil
+	tx.countTickets("MatchesCreated", 1, ts...)
+	for _, t := range ts {
+		tx.countTickets("TimeToMatch", 1, t)
+	}
 	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.Created(m, ts) }); err != nil {
 		return false, err
 	}
@@ -133,7 +137,9 @@ func (tx *Tx) placeMatch(c *lift.MatchmakingConfiguration, q *lift.Queue, m *lif
 			return err
 		}
 	}
-	if err := store.Placements.Put(tx, placementOf(tx.Now, c, q, m, ts)); err != nil {
+	p := placementOf(tx.Now, c, q, m, ts)
+	tx.CountPlacement("PlacementsStarted", p)
+	if err := store.Placements.Put(tx, p); err != nil {
 		return err
 	}
 	if err := store.Matches.Put(tx, m); err != nil {
@@ -225,6 +231,7 @@ func (tx *Tx) placementEnded(p *lift.Placement) error {
 	}
 	switch p.Status {
 	case lift.PlacementFulfilled:
+		tx.countTickets("MatchesPlaced", 1, ts...)
 		for _, t := range ts {
 			t.Session = &lift.MatchSession{SessionID: p.SessionID, Address: p.Address, DNSName: p.DNSName, Port: p.Port}
 			for _, pl := range p.Placed {

@@ -72,6 +72,8 @@ func (tx *Tx) AddTicket(t *lift.Ticket) error {
 		}
 	}
 	t.Status, t.Arriving = lift.TicketQueued, true
+	tx.countTickets("TicketsStarted", 1, t)
+	tx.countTickets("PlayersStarted", len(t.Players), t)
 	return tx.saveTicket(t)
 }
 
@@ -240,6 +242,7 @@ func (tx *Tx) AnswerMatch(t *lift.Ticket, players []string, accept bool) error {
 	case open:
 		return store.Matches.Put(tx, m)
 	}
+	tx.countTickets("MatchesAccepted", 1, ts...)
 	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.AcceptanceEnded(m, ts, event.Accepted) }); err != nil {
 		return err
 	}
@@ -259,6 +262,7 @@ func (tx *Tx) matchDue(m *lift.Match) error {
 // and so does a backfill ticket, whose players were not asked; the others are
 // cancelled (flexmatch 12).
 func (tx *Tx) dropMatch(m *lift.Match, ts []*lift.Ticket, how string) error {
+	tx.countTickets(map[string]string{event.Rejected: "MatchesRejected", event.TimedOut: "MatchAcceptancesTimedOut"}[how], 1, ts...)
 	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.AcceptanceEnded(m, ts, how) }); err != nil {
 		return err
 	}

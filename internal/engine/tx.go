@@ -26,6 +26,7 @@ type Tx struct {
 	queues  map[string]*lift.Queue
 	fleets  map[lift.FleetID]*lift.Fleet
 
+	counts         []Count
 	configurations map[string]*lift.MatchmakingConfiguration
 }
 

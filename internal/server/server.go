@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -33,6 +34,7 @@ import (
 	"github.com/chairlift-games/chairlift/internal/host"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/link"
+	"github.com/chairlift-games/chairlift/internal/metrics"
 	"github.com/chairlift-games/chairlift/internal/notify"
 	"github.com/chairlift-games/chairlift/internal/ops"
 	"github.com/chairlift-games/chairlift/internal/s3door"
@@ -155,11 +157,15 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.files, err = blob.Open(filepath.Join(o.Files, "blobs")); err != nil {
 		return err
 	}
+	m := metrics.New(metrics.Options{Store: s.store})
 	sinks, err := o.Sinks.Ready()
 	if err != nil {
 		return err
 	}
-	if s.notify, err = notify.New(notify.Options{Store: s.store, Sinks: sinks, Out: o.Out, Log: o.Log}); err != nil {
+	if s.notify, err = notify.New(notify.Options{
+		Store: s.store, Sinks: sinks, Out: o.Out, Log: o.Log,
+		Observe: func(sink string, r notify.Result) { m.Event(sink, string(r)) },
+	}); err != nil {
 		return err
 	}
 	var listeners func(topic string) []string // nil: an event costs nothing at all
@@ -173,7 +179,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		Owner: owner, Host: hostName,
 		Store: s.store, Sender: out, Log: o.Log, NoReplay: o.NoReplay, Now: o.now,
 		Heard: func(id lift.InstanceID) (time.Time, bool) { return s.hub.Heard(id) },
-		Sinks: listeners,
+		Sinks: listeners, Count: func(c engine.Count) { count(m, c) },
 		Codes: codesOf(o.Profile),
 	})
 	s.logs = &logs{dir: filepath.Join(o.Files, "logs")}
@@ -190,7 +196,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	verifier := &auth.Verifier{Keys: auth.Sources{auth.Keys{root.AccessKeyID: root}, keys}, Temporary: temporary}
-	door := wire.Options{Service: s.ops, Verifier: verifier, Log: o.Log}
+	door := wire.Options{Service: s.ops, Verifier: verifier, Log: o.Log, Observe: func(c wire.Call) { m.Request(c.Service, c.Operation, c.Code, c.Duration) }}
 	if o.Profile == "hosted" {
 		door.Admit = hostedThrottle()
 	}
@@ -198,7 +204,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		API:   wire.NewHandler(door),
 		S3:    s3door.New(s3door.Options{Verifier: verifier, Files: withLogs{s.files, s.logs}, Uploads: s.ops, Log: o.Log}),
 		Agent: s.hub,
-		Web:   health(),
+		Web:   web(m),
 	}
 	if s.listen, err = net.Listen("tcp", o.Addr); err != nil {
 		return fmt.Errorf("cannot listen: %w; give another address with --addr, or end what uses this one", err)
@@ -384,15 +390,30 @@ func (s *Server) logURL(t *auth.Temporary) func(auth.Caller, string) string {
 	}
 }
 
-// health answers load balancers: it serves when it answers. People who come
+// count puts what the engine counted into the words of the metrics.
+func count(m *metrics.Metrics, c engine.Count) {
+	switch {
+	case c.Queue != "":
+		m.Count(c.Metric, c.N, "queue_name", c.Queue, c.Region)
+	case c.Metric == engine.MatchmakerPass:
+		m.Pass(c.Took, c.Configuration, c.Region)
+	case strings.HasPrefix(c.Metric, "TimeTo"):
+		m.Wait(c.Metric, c.Took, "matchmaking_configuration_name", c.Configuration, c.Region)
+	default:
+		m.Count(c.Metric, c.N, "matchmaking_configuration_name", c.Configuration, c.Region)
+	}
+}
+
+// web answers load balancers: it serves when it answers. People who come
 // with a browser are told where to look.
-func health() http.Handler {
+func web(m *metrics.Metrics) http.Handler {
 	mux := http.NewServeMux()
 	ok := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", ok)
+	mux.Handle("GET /metrics", m)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "Chairlift serves the GameLift API here. The console and metrics are not built yet; chairlift why and chairlift logs tell what is going on.", http.StatusNotImplemented)
+		http.Error(w, "Chairlift serves the GameLift API here. The console is not built yet; chairlift why and chairlift logs tell what is going on.", http.StatusNotImplemented)
 	})
 	return mux
 }

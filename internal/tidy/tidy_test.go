@@ -39,6 +39,7 @@ var rooms = map[string]string{
 	"internal/host/hosttest":    "internal/host internal/lift",
 	"internal/host/local":       "internal/host internal/host/ internal/lift",
 	"internal/auth":             "internal/lift internal/store",
+	"internal/metrics":          "internal/lift internal/store",
 	"internal/notify":           "internal/lift internal/store",
 	"internal/notify/event":     "internal/lift",
 	"internal/throttle":         "",

@@ -79,7 +79,9 @@ func (d *driver) step(ctx context.Context) (more bool, next time.Time, err error
 			d.stage = search
 		}
 	case search:
+		begun := d.engine.Now()
 		u := d.pool.Pass(now)
+		d.engine.Passed(d.key, d.engine.Now().Sub(begun))
 		d.tellEvaluations()
 		d.found, d.next, d.stale, d.stage, more = u.Matches, u.Next, false, offer, true
 	case offer:
