@@ -14,6 +14,7 @@ import (
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/link"
 	"github.com/chairlift-games/chairlift/internal/store"
+	"github.com/chairlift-games/chairlift/internal/store/pgtest"
 	"github.com/chairlift-games/chairlift/internal/store/sqldb"
 )
 
@@ -23,10 +24,27 @@ import (
 // StartSession with ActivateGameSession at once. A session counts when its
 // placement is FULFILLED.
 func BenchmarkPlacement(b *testing.B) {
+	benchPlacement(b, newBenchWorld)
+}
+
+// BenchmarkPlacementPostgres is the same on a PostgreSQL with its defaults, whose
+// processes share the machine with everything else.
+func BenchmarkPlacementPostgres(b *testing.B) {
+	c := pgtest.New(b)
+	benchPlacement(b, func(b *testing.B, agentCount, processes int) *benchWorld {
+		db, err := sqldb.OpenPostgres(c.Schema(b), sqldb.Options{Kinds: store.Kinds()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return benchWorldOn(b, db, agentCount, processes)
+	})
+}
+
+func benchPlacement(b *testing.B, open func(b *testing.B, agentCount, processes int) *benchWorld) {
 	const agentCount, processes, callers = 200, 50, 64
 	for b.Loop() {
 		b.StopTimer()
-		w := newBenchWorld(b, agentCount, processes)
+		w := open(b, agentCount, processes)
 		b.StartTimer()
 		w.burst(callers)
 		b.StopTimer()
@@ -45,12 +63,16 @@ type benchWorld struct {
 }
 
 func newBenchWorld(b *testing.B, agentCount, processes int) *benchWorld {
-	ctx, cancel := context.WithCancel(context.Background())
-	dir := b.TempDir()
-	db, err := sqldb.OpenSQLite(filepath.Join(dir, "bench.db"), sqldb.Options{Kinds: store.Kinds()})
+	db, err := sqldb.OpenSQLite(filepath.Join(b.TempDir(), "bench.db"), sqldb.Options{Kinds: store.Kinds()})
 	if err != nil {
 		b.Fatal(err)
 	}
+	return benchWorldOn(b, db, agentCount, processes)
+}
+
+func benchWorldOn(b *testing.B, db store.Store, agentCount, processes int) *benchWorld {
+	ctx, cancel := context.WithCancel(context.Background())
+	dir := b.TempDir()
 	w := &benchWorld{b: b, total: agentCount * processes}
 	out := &dispatcher{}
 	w.engine = engine.New(engine.Options{Store: db, Sender: out})
