@@ -137,10 +137,10 @@ func (c *conn) close() error {
 }
 
 // text returns the first text of the first line, or "" if there is none.
-func (c *conn) text(text string) (s string, err error) {
+func (c *conn) text(text string, args ...driver.Value) (s string, err error) {
 	err = c.query(text, func(line []driver.Value) error {
 		s, _ = line[0].(string)
 		return nil
-	})
+	}, args...)
 	return s, err
 }

@@ -59,7 +59,11 @@ func (m *image) get(id string) (*doc, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := m.read(c, id)
+	text := m.find
+	if m.writer.locking {
+		text = m.findLocked
+	}
+	d, err := m.readBy(c, text, id)
 	if d != nil {
 		d.row = d.row.Share()
 		m.writer.cache.put(r, d)

@@ -14,8 +14,10 @@ import (
 )
 
 // Where several servers write to one database each has a row in the table
-// chairlift_writer, in which every commit of it writes its number. Two things
-// follow. When a connection breaks while a commit is on its way, the row tells
+// chairlift_writer, in which every commit of it writes its number. Three things
+// follow. A server that finds the numbers of the others as they were goes on
+// with what it has read, as if it were alone; else it reads anew, and a group
+// that has decided on what may be old runs again. When a connection breaks while a commit is on its way, the row tells
 // what became of it. And a newer Chairlift that changes the tables deletes the
 // rows, after which the older ones cannot commit any more.
 const writerTable = `CREATE TABLE IF NOT EXISTS chairlift_writer (
@@ -44,6 +46,12 @@ func (w *writer) register(c *conn) error {
 	return err
 }
 
+// unregister removes this server's row.
+func (w *writer) unregister(c *conn) error {
+	_, err := c.exec("DELETE FROM chairlift_writer WHERE id = $1", w.id)
+	return err
+}
+
 // fenceOff keeps the servers that are at work from committing.
 func fenceOff(c *conn) error {
 	_, err := c.exec("DELETE FROM chairlift_writer")
@@ -58,6 +66,13 @@ func (w *writer) flushShared() error {
 		return err
 	}
 	var s setWriter
+	if !w.began && w.pendingRows() == 0 { // only read; the answer must not be old
+		others, err := c.text(othersText, w.id)
+		if err != nil {
+			return err
+		}
+		return w.look(others)
+	}
 	if !w.began {
 		s.queue(expectation{rows: -1}, w.dialect.begin)
 		w.began = true
@@ -72,7 +87,13 @@ func (w *writer) flushShared() error {
 	if changed {
 		w.commits++
 		s.queue(expectation{rows: 1}, "UPDATE chairlift_writer SET commits = $2, beat = now() WHERE id = $1", w.id, w.commits)
-		if err := s.send(c); err != nil {
+	}
+	if changed || w.alone {
+		others, err := s.send(c, w.id)
+		if err == nil {
+			err = w.look(others)
+		}
+		if err != nil {
 			if errors.Is(err, errFenced) {
 				err = fmt.Errorf("store: %w: another Chairlift has changed the tables of the database; start this one again, in the same version: %w", store.ErrNewerSchema, errFenced)
 			}
@@ -89,6 +110,20 @@ func (w *writer) flushShared() error {
 		return w.dialect.explain(err)
 	}
 	return w.outcome(fmt.Errorf("%w: %w", errLost, w.dialect.explain(err)))
+}
+
+// othersText sums up what the other servers have committed.
+const othersText = "SELECT count(*) || '/' || coalesce(sum(commits), 0) FROM chairlift_writer WHERE id <> $1"
+
+// look compares what the others have committed with what it was at the last
+// look. It returns errRace if the group rests on what was read before that.
+func (w *writer) look(others string) error {
+	same, rested := others == w.others, w.alone
+	w.others, w.alone = others, same
+	if rested && !same {
+		return fmt.Errorf("store: %w", errRace)
+	}
+	return nil
 }
 
 // outcome finds out what became of a commit whose connection broke: nil if it

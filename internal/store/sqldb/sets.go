@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -181,28 +182,30 @@ func (ch *change) id() string {
 }
 
 // send sends what is queued and looks whether every statement met its rows. It
-// returns a *store.ConflictError if one did not.
-func (s *setWriter) send(c *conn) error {
+// returns a *store.ConflictError if one did not, and else what othersText says.
+func (s *setWriter) send(c *conn, id string) (others string, err error) {
 	pc := c.driver.(*stdlib.Conn).Conn()
+	s.batch.Queue(othersText, id)
 	results := pc.SendBatch(context.Background(), &s.batch)
 	var broken *expectation
 	for i := range s.expect {
 		tag, err := results.Exec()
 		if err != nil {
 			results.Close()
-			return c.dialect.explain(err)
+			return "", c.dialect.explain(err)
 		}
 		if e := &s.expect[i]; broken == nil && e.rows >= 0 && tag.RowsAffected() != e.rows {
 			broken = e
 		}
 	}
-	if err := results.Close(); err != nil {
-		return c.dialect.explain(err)
+	err = results.QueryRow().Scan(&others)
+	if err := errors.Join(err, results.Close()); err != nil {
+		return "", c.dialect.explain(err)
 	}
-	if broken == nil {
-		return nil
+	if broken != nil {
+		err = broken.conflict(c)
 	}
-	return broken.conflict(c)
+	return others, err
 }
 
 // conflict names a row that was not as the group took it to be.

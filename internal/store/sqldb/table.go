@@ -19,8 +19,10 @@ type table struct {
 	columns []string // quoted; the first seven are the same everywhere
 	find    string   // the row with an id
 	scans   []scanText
-	claims  string // the stretch of byAt that a claim reads, locked; "" if nobody else is there
-	sets    setTexts
+	// findLocked is find with a lock, where others write, too.
+	findLocked string
+	claims     string // the stretch of byAt that a claim reads, locked; "" if nobody else is there
+	sets       setTexts
 }
 
 // A scanText reads a stretch of one index, with and without an upper bound.
@@ -57,6 +59,7 @@ func newTable(kind store.Kind, d *dialect) *table {
 		t.claims = t.scans[byAt].bounded + d.claim
 	}
 	if d.shared {
+		t.findLocked = t.find + " FOR UPDATE"
 		t.sets = newSetTexts(t)
 	}
 	return t
@@ -163,8 +166,10 @@ func (t *table) delete() string {
 }
 
 // read returns the doc with an id, or nil.
-func (t *table) read(c *conn, id string) (d *doc, err error) {
-	err = c.query(t.find, func(line []driver.Value) error {
+func (t *table) read(c *conn, id string) (d *doc, err error) { return t.readBy(c, t.find, id) }
+
+func (t *table) readBy(c *conn, text, id string) (d *doc, err error) {
+	err = c.query(text, func(line []driver.Value) error {
 		d = t.readDoc(line)
 		return nil
 	}, id)

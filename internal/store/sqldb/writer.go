@@ -24,7 +24,7 @@ const (
 // Where others write, too, a group runs again this often when they were faster,
 // and each of its transactions then as often alone.
 const (
-	sharedAttempts = 8
+	sharedAttempts = 6
 	racePause      = time.Millisecond // the most, for each attempt so far
 )
 
@@ -53,6 +53,9 @@ type writer struct {
 	began        bool          // a transaction is open on conn
 	id           string        // of the row in chairlift_writer, where others write, too
 	commits      int64         // the number of the last commit tried, in that row
+	others       string        // what the others had committed when it was last looked; see mark.go
+	locking      bool          // rows are locked as they are read: for one who lost too often
+	alone        bool          // nobody else committed between the last two looks: what was read stays true
 	checkpointer *checkpointer // nil if there is nothing for it to do
 	texts        map[textRef]string
 	args         []driver.Value // reused
@@ -146,7 +149,7 @@ func (w *writer) commit(first *request, group []*request) []*request {
 	// Those whom the last commit has just answered get to ask again.
 	runtime.Gosched()
 
-	if !w.dialect.sole {
+	if !w.dialect.sole && !w.alone {
 		w.forget()
 	}
 	for r := first; r != nil; r = w.next(len(group)) {
@@ -195,6 +198,7 @@ func (w *writer) conclude(group []*request) {
 // lets the closures run again.
 func (w *writer) write(group []*request) (changed bool, err error) {
 	attempts := 2
+	defer func() { w.locking = false }()
 	if w.dialect.shared {
 		attempts = sharedAttempts
 	}
@@ -219,6 +223,7 @@ func (w *writer) write(group []*request) (changed bool, err error) {
 		// so that it hits the one whose fault it is.
 		verify := !w.dialect.shared || errors.Is(err, errDuplicate)
 		err = nil
+		w.locking = w.dialect.shared && len(group) == 1
 		if w.dialect.shared && try > 1 { // let one of those who are after the same row go first
 			time.Sleep(rand.N(time.Duration(try) * racePause))
 		}
@@ -301,7 +306,7 @@ func (w *writer) begun() (*conn, error) {
 // reading returns the connection to read on. A database that others write to
 // is read as it is: what a closure writes is guarded by its version.
 func (w *writer) reading() (*conn, error) {
-	if w.dialect.shared {
+	if w.dialect.shared && !w.locking {
 		return w.connected()
 	}
 	return w.begun()
@@ -314,7 +319,7 @@ func (w *writer) lost() bool {
 
 // flush writes what is pending and commits.
 func (w *writer) flush() error {
-	if !w.began && w.pendingRows() == 0 {
+	if !w.began && w.pendingRows() == 0 && !w.alone {
 		return nil
 	}
 	if w.dialect.shared {
@@ -358,7 +363,7 @@ func (w *writer) abort() {
 	if w.lost() {
 		w.drop()
 	}
-	w.began = false
+	w.began, w.alone = false, false
 	w.forget()
 }
 
@@ -405,6 +410,9 @@ func (w *writer) close() (err error) {
 		err = w.checkpointer.close()
 	}
 	if w.conn != nil {
+		if w.dialect.shared && !w.lost() {
+			_ = w.unregister(w.conn) // for tidiness: it would be removed some day
+		}
 		err = cmp.Or(w.conn.close(), err)
 	}
 	return err

@@ -146,6 +146,7 @@ func testLimits(t *testing.T, open Open) {
 			if in.Load() != room || out.Load() == 0 {
 				t.Errorf("%d were let in and %d sent away, there was room for %d", in.Load(), out.Load(), room)
 			}
+			settle(t, s)
 			both(t, s, c.check)
 		})
 	}
@@ -167,6 +168,7 @@ func testLimits(t *testing.T, open Open) {
 				}
 			}
 		})
+		settle(t, s)
 		both(t, s, func(t *testing.T, tx store.Tx) {
 			if r, _ := get(t, tx, "creator", "c"); string(r.Body) != strconv.Itoa(160) {
 				t.Errorf("counted to %s, want 160", r.Body)

@@ -24,6 +24,7 @@ func RunShared(t *testing.T, open OpenShared) {
 	})
 	t.Run("Claims", func(t *testing.T) { testSharedClaims(t, open(t, kinds, servers)) })
 	t.Run("Stale", func(t *testing.T) { testStale(t, open(t, kinds, 2)) })
+	t.Run("Alone", func(t *testing.T) { testAlone(t, open(t, kinds, 2)) })
 	t.Run("Elsewhere", func(t *testing.T) { testElsewhere(t, open(t, kinds, 2)) })
 }
 
@@ -42,6 +43,16 @@ func (s *spread) View(ctx context.Context, f func(store.Tx) error) error {
 
 func (s *spread) Update(ctx context.Context, f func(store.Tx) error) error {
 	return s.next().Update(ctx, f)
+}
+
+// settle has each server of a spread look what the others did. Without it the
+// first run of a closure may see what is old, and only the last one counts.
+func settle(t *testing.T, s store.Store) {
+	if sp, ok := s.(*spread); ok {
+		for _, one := range sp.all {
+			update(t, one, func(store.Tx) {})
+		}
+	}
 }
 
 func (s *spread) Close() error { return closeAll(s.all) }
@@ -123,13 +134,15 @@ func testStale(t *testing.T, all []store.Shared) {
 	a, b := all[0], all[1]
 	write(t, a, "fleet", row("x", "1"))
 	for i := range 5 {
+		var read string // by the run that counts
 		update(t, b, func(tx store.Tx) {
-			r, ok := get(t, tx, "fleet", "x")
-			if want := fmt.Sprint(2*i + 1); !ok || string(r.Body) != want {
-				t.Errorf("b reads %q, want %s", r.Body, want)
-			}
+			r, _ := get(t, tx, "fleet", "x")
+			read = string(r.Body)
 			put(t, tx, "fleet", row("x", fmt.Sprint(2*i+2)))
 		})
+		if want := fmt.Sprint(2*i + 1); read != want {
+			t.Errorf("b reads %q, want %s", read, want)
+		}
 		runs := 0
 		update(t, a, func(tx store.Tx) {
 			r, _ := get(t, tx, "fleet", "x")
@@ -157,6 +170,60 @@ func testStale(t *testing.T, all []store.Shared) {
 	update(t, a, func(tx store.Tx) {
 		if _, ok := get(t, tx, "note", "n"); ok {
 			t.Error("a row that another server deleted is still there")
+		}
+	})
+}
+
+// testAlone lets a server work alone for a while, so that it may believe that
+// what it has read stays true, and then writes behind its back.
+func testAlone(t *testing.T, all []store.Shared) {
+	defer closeAll(all)
+	a, b := all[0], all[1]
+	for round := range 4 {
+		for i := range 4 {
+			write(t, a, "fleet", row("x", "a"), row("y", fmt.Sprint(i)))
+		}
+		write(t, b, "fleet", row("x", "b"))
+		update := func(f func(tx store.Tx, body string) error) error {
+			return a.Update(t.Context(), func(tx store.Tx) error {
+				r, _, err := tx.Get("fleet", "x")
+				if err != nil {
+					return err
+				}
+				return f(tx, string(r.Body))
+			})
+		}
+		var read string
+		var err error
+		switch round { // each way for a closure to rest on an old row
+		case 0:
+			err = update(func(_ store.Tx, body string) error { read = body; return nil })
+		case 1:
+			err = update(func(_ store.Tx, body string) error { read = body; return errFails })
+			if err == errFails {
+				err = nil
+			}
+		case 2:
+			err = update(func(tx store.Tx, body string) error {
+				read = body
+				return tx.Put("note", store.Row{ID: fmt.Sprint(round), Body: []byte(body)})
+			})
+		case 3:
+			err = a.Update(t.Context(), func(tx store.Tx) error {
+				rows, err := tx.Scan("fleet", "status", "A", store.Cursor{}, 1)
+				if err == nil {
+					read = string(rows[0].Body)
+				}
+				return err
+			})
+		}
+		if err != nil || read != "b" {
+			t.Errorf("round %d: read %q, %v", round, read, err)
+		}
+	}
+	update(t, b, func(tx store.Tx) {
+		if r, _ := get(t, tx, "note", "2"); string(r.Body) != "b" {
+			t.Errorf("a decision on an old row was kept: %q", r.Body)
 		}
 	})
 }
