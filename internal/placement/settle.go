@@ -11,8 +11,8 @@ const (
 	// Retry is how soon a waiting placement looks again by itself. It only
 	// heals lost wake-ups: a process that becomes idle wakes those who wait.
 	Retry     = 30 * time.Second
-	Retention = 30 * 24 * time.Hour
-	maxSkips  = 20 // reasons kept with a waiting placement
+	Retention = 24 * time.Hour // behaviour 8.3
+	maxSkips  = 20             // reasons kept with a waiting placement
 )
 
 // Waiting notes that the attempt at now found no place. The next one comes with
