@@ -48,6 +48,29 @@ func BenchmarkCreatePlayerSession(b *testing.B) {
 	}
 }
 
+// BenchmarkDescribeGameSessions measures signed reads of one game session over
+// HTTP on loopback, by clients that share the processors with the service.
+func BenchmarkDescribeGameSessions(b *testing.B) {
+	gl, session := benchSession(b)
+	var n atomic.Int64
+	var wg sync.WaitGroup
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range 64 {
+		wg.Go(func() {
+			for n.Add(1) <= int64(b.N) {
+				out, err := gl.DescribeGameSessions(context.Background(), &api.DescribeGameSessionsInput{GameSessionId: &session})
+				if err != nil || len(out.GameSessions) != 1 {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+}
+
 // benchSession serves an ACTIVE game session with room for everybody.
 func benchSession(b *testing.B) (*api.Client, string) {
 	s, client := benchServer(b)

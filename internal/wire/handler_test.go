@@ -433,22 +433,31 @@ func TestOwnClient(t *testing.T) {
 	}
 }
 
-// BenchmarkCreatePlayerSession is a whole call without the socket: verify, decode,
-// check, call, encode.
+// BenchmarkCreatePlayerSession is a whole call without the socket, in each
+// protocol: verify, decode, check, call, encode.
 func BenchmarkCreatePlayerSession(b *testing.B) {
-	h := newHarness(b)
-	h.front.API.(*Handler).o.Observe = nil
-	body := []byte(`{"GameSessionId": "arn:aws:gamelift:us-west-2::gamesession/fleet-00000000-0000-4000-8000-000000000001/gsess-00000000-0000-4000-8000-000000000002", "PlayerId": "player-1"}`)
-	r := h.jsonRequest("GameLift.CreatePlayerSession", string(body))
-	w := &discard{header: http.Header{}}
-	b.ReportAllocs()
-	for b.Loop() {
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		clear(w.header)
-		h.front.ServeHTTP(w, r)
-		if w.status != 200 {
-			b.Fatal(w.status)
-		}
+	const game, player = "arn:aws:gamelift:us-west-2::gamesession/fleet-00000000-0000-4000-8000-000000000001/gsess-00000000-0000-4000-8000-000000000002", "player-1"
+	in := &api.CreatePlayerSessionInput{GameSessionId: game, PlayerId: player}
+	for name, c := range map[string]*codec{"json": jsonCodec, "cbor": cborCodec} {
+		b.Run(name, func(b *testing.B) {
+			h := newHarness(b)
+			h.front.API.(*Handler).o.Observe = nil
+			body := c.encode(nil, func(e api.Encoder) { api.Encode(e, in) })
+			r := h.jsonRequest("GameLift.CreatePlayerSession", string(body))
+			if c == cborCodec {
+				r = h.cborRequest("CreatePlayerSession", body)
+			}
+			w := &discard{header: http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				clear(w.header)
+				h.front.ServeHTTP(w, r)
+				if w.status != 200 {
+					b.Fatal(w.status)
+				}
+			}
+		})
 	}
 }
 
