@@ -25,6 +25,18 @@ test: ## everything that decides whether a change is right
 	$(GO) test -race -timeout 15m -json ./... | ./bin/testreport
 	@$(MAKE) --no-print-directory sim SEEDS=5000
 
+test-clients: ## send every AWS client on the same journey against a real service
+	@mkdir -p bin && $(GO) build -o bin/testreport ./internal/tidy/testreport
+	$(GO) vet -C internal/clients/golang ./...
+	$(GO) test -count 1 -timeout 15m -json ./internal/clients/... | ./bin/testreport
+
+record-clients: ## the same, and write down what the clients set and read, for docs/coverage.md
+	$(GO) test -count 1 -timeout 15m -run TestClients ./internal/clients -record
+	@$(MAKE) --no-print-directory coverage
+
+coverage: ## write docs/coverage.md from the source and the recorded journeys
+	$(GO) run ./internal/clients/coverage
+
 sim: ## play worlds by their seeds, SEEDS of them: make sim SEEDS=100000
 	@mkdir -p bin
 	$(GO) test ./internal/sim -run Sim -count 1 -timeout 24h -v -artifacts -outputdir bin -seeds $(SEEDS)
@@ -42,4 +54,4 @@ gen-check: ## fail if generated code is not what the generator writes
 bench: ## run the benchmarks that docs/performance.md records
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-.PHONY: help build demo test sim sim-mutants gen gen-check bench
+.PHONY: help build demo test test-clients record-clients coverage sim sim-mutants gen gen-check bench

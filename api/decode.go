@@ -146,6 +146,14 @@ func (r *reader) float64() float64 {
 	return take(r, v, err)
 }
 
+func (r *reader) float32() float32 {
+	v, err := r.d.Float()
+	if err == nil && math.Abs(v) > math.MaxFloat32 {
+		err = errors.New("must be a number of 32 bits")
+	}
+	return float32(take(r, v, err))
+}
+
 func (r *reader) bool() bool {
 	v, err := r.d.Bool()
 	return take(r, v, err)

@@ -6515,7 +6515,7 @@ func (x *PlayerLatency) decode(r *reader) {
 			}
 		case "LatencyInMilliseconds":
 			if o.field(2, "LatencyInMilliseconds") {
-				x.LatencyInMilliseconds = new(r.float64())
+				x.LatencyInMilliseconds = new(r.float32())
 			}
 		default:
 			o.skip()

@@ -19,6 +19,7 @@ type Encoder interface {
 	String(string)
 	Int(int64)
 	Float(float64)
+	Float32(float32) // apart from Float, for clients do not narrow what they read
 	Bool(bool)
 	Time(time.Time)
 	Blob([]byte)

@@ -4968,7 +4968,7 @@ func (x *PlayerLatency) encode(e Encoder) {
 	}
 	if x.LatencyInMilliseconds != nil {
 		e.Key("LatencyInMilliseconds")
-		e.Float(*x.LatencyInMilliseconds)
+		e.Float32(*x.LatencyInMilliseconds)
 	}
 	e.End()
 }

@@ -1978,7 +1978,7 @@ type PlayerGatewayConfiguration struct {
 type PlayerLatency struct {
 	PlayerId              *string
 	RegionIdentifier      *string
-	LatencyInMilliseconds *float64
+	LatencyInMilliseconds *float32
 }
 
 // PlayerLatencyPolicy is a structure of the API.

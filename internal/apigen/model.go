@@ -36,7 +36,7 @@ type exception struct {
 
 // A shape is a type of the model. Which fields matter depends on kind.
 type shape struct {
-	kind     string // struct, list, map, enum, string, int, long, double, bool, blob, time
+	kind     string // struct, list, map, enum, string, int, long, double, float, bool, blob, time
 	name     string
 	min, max string // as written; empty when there is no bound
 	pattern  string
@@ -170,7 +170,7 @@ func (m *model) parseFile(file []byte) error {
 					name, required := strings.CutSuffix(w[0], "!")
 					s.members = append(s.members, member{name, w[1], required})
 				}
-			case !slices.Contains([]string{"string", "int", "long", "double", "bool", "blob", "time"}, kind):
+			case !slices.Contains([]string{"string", "int", "long", "double", "float", "bool", "blob", "time"}, kind):
 				return fmt.Errorf("line %d: unknown kind %s", lineno, kind)
 			}
 			for _, w := range rest {

@@ -17,6 +17,8 @@ func (m *model) goType(name string) string {
 		return "int64"
 	case "double":
 		return "float64"
+	case "float":
+		return "float32"
 	case "bool":
 		return "bool"
 	case "blob":

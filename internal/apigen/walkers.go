@@ -15,6 +15,7 @@ var scalar = map[string]struct{ read, write, as string }{
 	"int":    {"int", "Int", "int64(%s)"},
 	"long":   {"int64", "Int", "%s"},
 	"double": {"float64", "Float", "%s"},
+	"float":  {"float32", "Float32", "%s"},
 	"bool":   {"bool", "Bool", "%s"},
 	"blob":   {"blob", "Blob", "%s"},
 	"time":   {"time", "Time", "%s"},

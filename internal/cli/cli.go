@@ -30,6 +30,7 @@ type Commands struct {
 	Key         KeyCmd         `cmd:"" help:"Make, list and revoke access keys."`
 	DeadLetters DeadLettersCmd `cmd:"" help:"Events that a sink did not take: look at them, send them again."`
 	Wrap        WrapCmd        `cmd:"" help:"Host a game server that knows nothing of GameLift, as a server process."`
+	Import      ImportCmd      `cmd:"" help:"Make here what the describe and list commands of the AWS CLI print of an account elsewhere."`
 	Flexmatch   FlexmatchCmd   `cmd:"" help:"The matchmaker at the desk: check, replay, simulate and explain rule sets."`
 }
 

@@ -94,7 +94,7 @@ func newPlacement(in *api.StartGameSessionPlacementInput) *lift.Placement {
 		p.Players = append(p.Players, lift.DesiredPlayer{PlayerID: *d.PlayerId, Data: or(d.PlayerData, "")})
 	}
 	for _, l := range in.PlayerLatencies {
-		p.Latencies = append(p.Latencies, lift.PlayerLatency{PlayerID: *l.PlayerId, Region: *l.RegionIdentifier, MS: *l.LatencyInMilliseconds})
+		p.Latencies = append(p.Latencies, lift.PlayerLatency{PlayerID: *l.PlayerId, Region: *l.RegionIdentifier, MS: float64(*l.LatencyInMilliseconds)})
 	}
 	return p
 }
@@ -137,7 +137,7 @@ func placementShape(p *lift.Placement) *api.GameSessionPlacement {
 		StartTime: p.StartedAt, EndTime: p.EndedAt, GameSessionData: opt(p.Data), MatchmakerData: opt(p.MatchmakerData),
 	}
 	for _, l := range p.Latencies {
-		out.PlayerLatencies = append(out.PlayerLatencies, api.PlayerLatency{PlayerId: opt(l.PlayerID), RegionIdentifier: opt(l.Region), LatencyInMilliseconds: new(l.MS)})
+		out.PlayerLatencies = append(out.PlayerLatencies, api.PlayerLatency{PlayerId: opt(l.PlayerID), RegionIdentifier: opt(l.Region), LatencyInMilliseconds: new(float32(l.MS))})
 	}
 	if p.Locations != nil {
 		out.PriorityConfigurationOverride = &api.PriorityConfigurationOverride{LocationOrder: p.Locations, PlacementFallbackStrategy: new(fallbackToQueue)}

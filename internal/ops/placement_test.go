@@ -30,7 +30,7 @@ func TestPlacementStory(t *testing.T) {
 	in := &api.StartGameSessionPlacementInput{
 		PlacementId: "p-1", GameSessionQueueName: "q", MaximumPlayerSessionCount: 2, GameSessionName: new("duel"), GameSessionData: new("{}"),
 		DesiredPlayerSessions: []api.DesiredPlayerSession{{PlayerId: new("ann"), PlayerData: new("red")}, {PlayerId: new("bob")}},
-		PlayerLatencies:       []api.PlayerLatency{{PlayerId: new("ann"), RegionIdentifier: new("us-west-2"), LatencyInMilliseconds: new(20.5)}},
+		PlayerLatencies:       []api.PlayerLatency{{PlayerId: new("ann"), RegionIdentifier: new("us-west-2"), LatencyInMilliseconds: new(float32(20.5))}},
 		GameProperties:        []api.GameProperty{{Key: "map", Value: "dust"}},
 	}
 	p := must(w.StartGameSessionPlacement(w.ctx, in))(t).GameSessionPlacement
@@ -216,7 +216,7 @@ func TestPlacementAcrossRegions(t *testing.T) {
 	if q.PriorityConfiguration.PriorityOrder[1] != "LOCATION" || q.PriorityConfiguration.LocationOrder[0] != "eu-central-1" || len(q.FilterConfiguration.AllowedLocations) != 2 {
 		t.Errorf("got %+v", q)
 	}
-	start := func(id string, toWest, toEast float64) {
+	start := func(id string, toWest, toEast float32) {
 		must(w.StartGameSessionPlacement(w.ctx, &api.StartGameSessionPlacementInput{
 			PlacementId: id, GameSessionQueueName: "q", MaximumPlayerSessionCount: 1, DesiredPlayerSessions: []api.DesiredPlayerSession{{PlayerId: &id}},
 			PlayerLatencies: []api.PlayerLatency{

@@ -308,7 +308,7 @@ func TestRefusals(t *testing.T) {
 		}), lift.InvalidRequest, "LOCATION first"},
 		{placeIn(func(in *api.StartGameSessionPlacementInput) {
 			in.PriorityConfigurationOverride = &api.PriorityConfigurationOverride{LocationOrder: []string{"us-west-2"}}
-			in.PlayerLatencies = []api.PlayerLatency{{PlayerId: new("a"), RegionIdentifier: new("b"), LatencyInMilliseconds: new(1.0)}}
+			in.PlayerLatencies = []api.PlayerLatency{{PlayerId: new("a"), RegionIdentifier: new("b"), LatencyInMilliseconds: new(float32(1))}}
 		}), lift.InvalidRequest, "exclude each other"},
 		{&api.DescribeGameSessionPlacementInput{PlacementId: "none"}, lift.NotFound, "none"},
 		{&api.StopGameSessionPlacementInput{PlacementId: "none"}, lift.NotFound, "none"},

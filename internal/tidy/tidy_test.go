@@ -59,6 +59,8 @@ var rooms = map[string]string{
 	"internal/demo":             "api internal/server internal/wire internal/auth internal/cli examples/",
 	"internal/wrap":             "serversdk",
 	"internal/apigen":           "",
+	"internal/clients":          "",
+	"internal/clients/coverage": "api internal/clients",
 	"internal/need":             "",
 	"internal/golden":           "",
 	"internal/tidy":             "",

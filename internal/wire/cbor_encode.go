@@ -9,7 +9,7 @@ import (
 )
 
 // cborEncoder implements [api.Encoder] for CBOR: definite lengths, shortest
-// whole numbers, doubles of 64 bits, times as tag 1. The zero value is ready.
+// whole numbers, doubles of 64 bits, floats of 32, times as tag 1. The zero value is ready.
 type cborEncoder struct {
 	buf  []byte
 	open []cborOpen
@@ -82,6 +82,11 @@ func (e *cborEncoder) Int(v int64) {
 
 func (e *cborEncoder) Float(v float64) {
 	e.buf = binary.BigEndian.AppendUint64(append(e.buf, cborSimple<<5|27), math.Float64bits(v))
+}
+
+// Float32 keeps the width: Go's SDK refuses a wider number for a float.
+func (e *cborEncoder) Float32(v float32) {
+	e.buf = binary.BigEndian.AppendUint32(append(e.buf, cborSimple<<5|26), math.Float32bits(v))
 }
 
 func (e *cborEncoder) Bool(v bool) {

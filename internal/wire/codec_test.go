@@ -57,6 +57,8 @@ func fill(r *rand.Rand, v reflect.Value, depth int) {
 		v.SetInt(int64(r.Uint64()) >> r.IntN(64))
 	case reflect.Float64:
 		v.SetFloat([]float64{0, 1, -23, 0.1, 1e-7, 1e20, math.MaxFloat64, r.NormFloat64()}[r.IntN(8)])
+	case reflect.Float32:
+		v.SetFloat([]float64{0, 1, -23, 23.4, 1e-7, 1e20, math.MaxFloat32, float64(float32(r.NormFloat64()))}[r.IntN(8)])
 	case reflect.Bool:
 		v.SetBool(r.IntN(2) == 0)
 	case reflect.Uint8:

@@ -56,7 +56,12 @@ func (e *jsonEncoder) Int(v int64) {
 }
 
 // Float writes a double so that it reads as one: 23.0, not 23.
-func (e *jsonEncoder) Float(v float64) {
+func (e *jsonEncoder) Float(v float64) { e.float(v, 64) }
+
+// Float32 writes the shortest text that reads as v: 23.4, whose double has more digits.
+func (e *jsonEncoder) Float32(v float32) { e.float(float64(v), 32) }
+
+func (e *jsonEncoder) float(v float64, bits int) {
 	e.sep()
 	switch {
 	case math.IsNaN(v):
@@ -66,9 +71,9 @@ func (e *jsonEncoder) Float(v float64) {
 	case math.IsInf(v, -1):
 		e.buf = append(e.buf, `"-Infinity"`...)
 	case v == math.Trunc(v) && math.Abs(v) < 1e15:
-		e.buf = strconv.AppendFloat(e.buf, v, 'f', 1, 64)
+		e.buf = strconv.AppendFloat(e.buf, v, 'f', 1, bits)
 	default:
-		e.buf = strconv.AppendFloat(e.buf, v, 'g', -1, 64)
+		e.buf = strconv.AppendFloat(e.buf, v, 'g', -1, bits)
 	}
 }
 

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"github.com/chairlift-games/chairlift/api"
+)
+
+// A member is one of a shape, at any depth.
+type member struct {
+	path  string // from the input or output: Players.PlayerAttributes.*.S
+	field string // as usage names it: AttributeValue.S
+}
+
+// memberPaths returns the members of a shape, parents before children.
+func memberPaths(s api.Shape) []member {
+	var all []member
+	var walk func(t reflect.Type, path string, above []reflect.Type)
+	walk = func(t reflect.Type, path string, above []reflect.Type) {
+		switch t.Kind() {
+		case reflect.Pointer, reflect.Slice:
+			walk(t.Elem(), path, above)
+		case reflect.Map:
+			walk(t.Elem(), path+".*", above)
+		case reflect.Struct:
+			for _, a := range above {
+				if a == t {
+					return
+				}
+			}
+			if t == reflect.TypeFor[time.Time]() {
+				return
+			}
+			for i := range t.NumField() {
+				f := t.Field(i)
+				p := f.Name
+				if path != "" {
+					p = path + "." + f.Name
+				}
+				all = append(all, member{p, t.Name() + "." + f.Name})
+				walk(f.Type, p, append(above, t))
+			}
+		}
+	}
+	walk(reflect.TypeOf(s), "", nil)
+	return all
+}
+
+// usage is what a package does with the shapes of the API. Fields are named
+// Struct.Field.
+type usage struct {
+	methods map[string]bool // of its type Service
+	read    map[string]bool // fields that some line reads
+	filled  map[string]bool // fields that some line sets
+}
+
+// look reads a package with its types.
+func look(pkg string) (*usage, error) {
+	exports, dir, files, err := list(pkg)
+	if err != nil {
+		return nil, err
+	}
+	fset := token.NewFileSet()
+	var parsed []*ast.File
+	for _, name := range files {
+		f, err := parser.ParseFile(fset, filepath.Join(dir, name), nil, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		parsed = append(parsed, f)
+	}
+	lookup := func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) }
+	conf := types.Config{Importer: importer.ForCompiler(fset, "gc", lookup)}
+	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Selections: map[*ast.SelectorExpr]*types.Selection{}, Uses: map[*ast.Ident]types.Object{}}
+	checked, err := conf.Check(pkg, fset, parsed, info)
+	if err != nil {
+		return nil, err
+	}
+	u := &usage{methods: map[string]bool{}, read: map[string]bool{}, filled: map[string]bool{}}
+	service, ok := checked.Scope().Lookup("Service").(*types.TypeName)
+	if !ok {
+		return nil, fmt.Errorf("%s has no type Service", pkg)
+	}
+	named := service.Type().(*types.Named)
+	for i := range named.NumMethods() {
+		u.methods[named.Method(i).Name()] = true
+	}
+	in := &inspector{usage: u, info: info, names: fieldNames(checked)}
+	for _, f := range parsed {
+		ast.Inspect(f, in.node)
+	}
+	return u, nil
+}
+
+// list asks the go command for a package's files and for the compiled form of
+// everything it imports.
+func list(pkg string) (exports map[string]string, dir string, files []string, err error) {
+	out, err := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Dir,GoFiles,Export,DepOnly", pkg).Output()
+	if err != nil {
+		if e, ok := err.(*exec.ExitError); ok {
+			err = fmt.Errorf("go list %s: %s", pkg, e.Stderr)
+		}
+		return nil, "", nil, err
+	}
+	exports = map[string]string{}
+	for dec := json.NewDecoder(bytes.NewReader(out)); dec.More(); {
+		var p struct {
+			ImportPath, Dir, Export string
+			GoFiles                 []string
+			DepOnly                 bool
+		}
+		if err := dec.Decode(&p); err != nil {
+			return nil, "", nil, err
+		}
+		exports[p.ImportPath] = p.Export
+		if !p.DepOnly {
+			dir, files = p.Dir, p.GoFiles
+		}
+	}
+	return exports, dir, files, nil
+}
+
+// fieldNames names the fields of every struct of package api.
+func fieldNames(p *types.Package) map[types.Object]string {
+	names := map[types.Object]string{}
+	for _, imported := range p.Imports() {
+		if imported.Path() != reflect.TypeFor[api.Operation]().PkgPath() {
+			continue
+		}
+		for _, name := range imported.Scope().Names() {
+			if s, ok := imported.Scope().Lookup(name).Type().Underlying().(*types.Struct); ok {
+				for f := range s.Fields() {
+					names[f] = name + "." + f.Name()
+				}
+			}
+		}
+	}
+	return names
+}
+
+// An inspector goes through a package's syntax and notes what it does to fields.
+type inspector struct {
+	*usage
+	info  *types.Info
+	names map[types.Object]string
+}
+
+func (in *inspector) node(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.AssignStmt:
+		for _, l := range n.Lhs {
+			if sel, ok := l.(*ast.SelectorExpr); ok && n.Tok != token.DEFINE {
+				if s := in.info.Selections[sel]; s != nil && in.names[s.Obj()] != "" {
+					in.filled[in.names[s.Obj()]] = true
+					ast.Inspect(sel.X, in.node)
+					continue
+				}
+			}
+			ast.Inspect(l, in.node)
+		}
+		for _, r := range n.Rhs {
+			ast.Inspect(r, in.node)
+		}
+		return false
+	case *ast.SelectorExpr:
+		if s := in.info.Selections[n]; s != nil && in.names[s.Obj()] != "" {
+			in.read[in.names[s.Obj()]] = true
+		}
+	case *ast.CompositeLit:
+		for _, e := range n.Elts {
+			if kv, ok := e.(*ast.KeyValueExpr); ok {
+				if key, ok := kv.Key.(*ast.Ident); ok && in.names[in.info.Uses[key]] != "" {
+					in.filled[in.names[in.info.Uses[key]]] = true
+				}
+			} else {
+				in.whole(in.info.Types[n].Type, in.filled) // by position
+				break
+			}
+		}
+	case *ast.CallExpr: // a conversion reads and fills every field
+		if t := in.info.Types[n.Fun]; t.IsType() && len(n.Args) == 1 {
+			in.whole(in.info.Types[n.Args[0]].Type, in.read)
+			in.whole(t.Type, in.filled)
+		}
+	}
+	return true
+}
+
+// whole notes all fields of a struct of package api.
+func (in *inspector) whole(t types.Type, into map[string]bool) {
+	if t == nil {
+		return
+	}
+	if s, ok := t.Underlying().(*types.Struct); ok {
+		for f := range s.Fields() {
+			if name := in.names[f]; name != "" {
+				into[name] = true
+			}
+		}
+	}
+}

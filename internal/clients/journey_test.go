@@ -1,0 +1,149 @@
+package clients
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParse(t *testing.T) {
+	steps, err := Parse(`
+# people read this
+fleet = CreateFleet {"Name": "a {brace}",
+  "Tags": []}
+  is FleetAttributes.Status NEW and more
+  count LocationStates 1
+ListFleets {"BuildId": "${fleet.FleetAttributes.BuildId}", "Root": "${machine.root}"}
+  until FleetIds.0 ${fleet.FleetAttributes.FleetId}
+  since 2022-12
+  pages FleetIds
+  fault 500
+  loose A.B
+  sorted C
+DeleteFleet {}
+  fails NotFoundException
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Step{
+		{Line: 3, Name: "fleet", Op: "CreateFleet", In: map[string]any{"Name": "a {brace}", "Tags": []any{}},
+			Is: []Want{{"FleetAttributes.Status", "NEW and more"}, {"LocationStates.#", "1"}}},
+		{Line: 7, Op: "ListFleets", In: map[string]any{"BuildId": "${fleet.FleetAttributes.BuildId}", "Root": "${machine.root}"}, Since: "2022-12", Pages: "FleetIds", Fault: "500",
+			Until: []Want{{"FleetIds.0", "${fleet.FleetAttributes.FleetId}"}}, Loose: []string{"A.B"}, Sorted: []string{"C"}},
+		{Line: 14, Op: "DeleteFleet", In: map[string]any{}, Fails: "NotFoundException"},
+	}
+	if !reflect.DeepEqual(steps, want) {
+		t.Errorf("got  %+v\nwant %+v", steps, want)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"  is A b":                       "line 1: an expectation without a step",
+		"ListFleets":                     "has no input",
+		"List Fleets {}":                 "is not the name of an operation",
+		"\nListFleets {\n":               "line 2: the input does not end",
+		"ListFleets {} x":                "stands after the input",
+		"ListFleets {}\n\n  hopes A":     `line 3: "hopes" is not known`,
+		"ListFleets {}\n  is A":          "is wants a path and a value",
+		"ListFleets {}\n  fails":         "fails says nothing",
+		"ListFleets {}\n  fault 404":     `the fault "404" is not known`,
+		`L {"A": "${b.C}"}`:              `no step before is called "b"`,
+		`b = L {"A": "${b.C}"}`:          `no step before is called "b"`,
+		"b = L {}\nL {\"A\": \"${c.D}\"": "line 2: the input does not end",
+	} {
+		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	text, err := os.ReadFile("testdata/journey.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(text))
+	f.Add("a = B {\"c\": [\"${a.d}\"]}\n  is x y\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		steps, err := Parse(text)
+		if err != nil {
+			return
+		}
+		for _, s := range steps {
+			if s.Op == "" || s.Line < 1 || s.Line > strings.Count(text, "\n")+1 {
+				t.Errorf("%+v", s)
+			}
+			_, _ = Fill(s.In, map[string]any{})
+		}
+	})
+}
+
+func TestFill(t *testing.T) {
+	answers := map[string]any{"a": map[string]any{"List": []any{map[string]any{"Id": "x", "N": 5.0}}}}
+	out, err := Fill(map[string]any{"In": []any{"${a.List.0.Id}-${a.List.0.N}", 7.0}}, answers)
+	if err != nil || !reflect.DeepEqual(out, map[string]any{"In": []any{"x-5", 7.0}}) {
+		t.Errorf("%v, %v", out, err)
+	}
+	for _, bad := range []string{"${a.List.1.Id}", "${b}", "${a.List.Id}", "${a.List.-1}", "${"} {
+		if _, err := Fill(map[string]any{"In": bad}, answers); err == nil {
+			t.Errorf("%s leads somewhere", bad)
+		}
+	}
+	if n, _ := At(answers, "a.None.#"); n != 0 {
+		t.Errorf("an absent list has %v elements", n)
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	none := func(string) bool { return false }
+	for _, test := range []struct {
+		name string
+		a, b any
+		want string
+	}{
+		{"equal", map[string]any{"A": []any{1.0}}, map[string]any{"A": []any{1.0}}, ""},
+		{"value", map[string]any{"A": []any{map[string]any{"B": "x"}}}, map[string]any{"A": []any{map[string]any{"B": "y"}}}, "A.0.B: x and y"},
+		{"missing", map[string]any{"A": "x"}, map[string]any{}, "A: x and <nil>"},
+		{"missing there", map[string]any{}, map[string]any{"A": "x"}, "A: <nil> and x"},
+		{"zero is absent", map[string]any{"A": 0.0, "B": false}, map[string]any{"C": ""}, ""},
+		{"length", map[string]any{"A": []any{1.0, 2.0}}, map[string]any{"A": []any{1.0}}, "A: [1 2] and [1]"},
+		{"kind", map[string]any{"A": map[string]any{}}, map[string]any{"A": "x"}, "A: map[] and x"},
+	} {
+		if got := strings.Join(Differences(test.a, test.b, none, none), "; "); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+	old := func(path string) bool { return path == "L.New" }
+	a := map[string]any{"L": []any{map[string]any{"New": 1.0, "Old": 2.0}}}
+	if d := Differences(a, map[string]any{"L": []any{map[string]any{"Old": 2.0}}}, none, old); d != nil {
+		t.Errorf("a member newer than the client: %v", d)
+	}
+}
+
+func TestNormalise(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 600e6, time.UTC)
+	in := map[string]any{"FleetId": "fleet-01234567-89ab-cdef-0123-456789abcdef", "CreationTime": "2026-01-02T03:04:05Z", "EndTime": 1767323045.7, "Port": 7777.0, "Gone": nil, "N": 2.0}
+	got, err := Normalise(in, now, now.Add(time.Second))
+	want := map[string]any{"FleetId": "fleet-<id>", "CreationTime": "<time>", "EndTime": "<time>", "Port": "<Port>", "N": 2.0}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, %v", got, err)
+	}
+	// Milliseconds read as seconds.
+	if _, err := Normalise(map[string]any{"CreationTime": 1767323045700.0}, now, now.Add(time.Second)); err == nil {
+		t.Error("a time far off is taken")
+	}
+}
+
+func TestRecording(t *testing.T) {
+	r := Recording{}
+	r.Add("go of 2019", "ListFleets", map[string]any{"Limit": 1.0}, map[string]any{"FleetIds": []any{"x"}})
+	r.Add("js", "ListFleets", map[string]any{"BuildId": "x"}, map[string]any{"FleetIds": nil})
+	back, err := ParseRecording(r.String())
+	if err != nil || !reflect.DeepEqual(back, r) {
+		t.Errorf("%v, %v", back, err)
+	}
+}

@@ -1,0 +1,141 @@
+package clients
+
+import (
+	"archive/zip"
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// bin is where the programs are, once TestMain has built them.
+var bin string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "clients-bin-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		bin = dir
+		for name, pkg := range map[string]string{"chairlift": "../../cmd/chairlift", "arena": "../../examples/arena"} {
+			out, err := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg).CombinedOutput()
+			if err != nil {
+				fmt.Fprintf(os.Stderr, "building %s: %v\n%s", name, err, out)
+				return 1
+			}
+		}
+		return m.Run()
+	}())
+}
+
+// shortDir is a temporary folder with a path short enough for sockets.
+func shortDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "cl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// serve starts a service and returns its address and data folder. It ends with
+// the test, and the games it started with it.
+func serve(t *testing.T) (addr, data string) {
+	t.Helper()
+	dir := shortDir(t)
+	data = filepath.Join(dir, "data")
+	log, err := os.Create(filepath.Join(dir, "serve.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func(args ...string) (*exec.Cmd, string) {
+		cmd := exec.Command(filepath.Join(bin, "chairlift"), append([]string{"serve", "--addr", "127.0.0.1:0", "--data", data, "--host", "shared"}, args...)...)
+		cmd.Stderr = log
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Error(err)
+			return nil, ""
+		}
+		text, _ := bufio.NewReader(out).ReadString('\n')
+		_, addr, _ := strings.Cut(strings.TrimSpace(text), "addr=")
+		addr, _, _ = strings.Cut(addr, " ")
+		go func() { _, _ = io.Copy(io.Discard, out) }()
+		return cmd, addr
+	}
+	cmd, addr := start()
+	t.Cleanup(func() {
+		if cmd != nil {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			_ = cmd.Wait()
+		}
+		if cmd, _ := start("--stop-instances"); cmd != nil {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			_ = cmd.Wait()
+		}
+		if t.Failed() {
+			b, _ := os.ReadFile(log.Name())
+			t.Logf("the service's log:\n%s", b)
+		}
+		log.Close()
+	})
+	if addr == "" {
+		t.Fatal("the service did not start")
+	}
+	return addr, data
+}
+
+// game is a folder with the example game and something that does not compress,
+// so that an upload takes several parts, and the same folder packed.
+func game(t *testing.T) (root, archive string) {
+	t.Helper()
+	dir := t.TempDir()
+	root, archive = filepath.Join(dir, "game"), filepath.Join(dir, "game.zip")
+	arena, err := os.ReadFile(filepath.Join(bin, "arena"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	assets := make([]byte, 9<<20)
+	for i, x := 0, uint32(1); i < len(assets); i++ {
+		x = x*1664525 + 1013904223
+		assets[i] = byte(x >> 24)
+	}
+	f, err := os.Create(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z := zip.NewWriter(f)
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"arena": arena, "assets.pak": assets} {
+		h := &zip.FileHeader{Name: name, Method: zip.Store, Modified: time.Now()}
+		h.SetMode(0o755)
+		w, err := z.CreateHeader(h)
+		if err == nil {
+			_, err = w.Write(content)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(root, name), content, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return root, archive
+}
