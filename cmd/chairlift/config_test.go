@@ -68,15 +68,19 @@ func TestConfiguration(t *testing.T) {
 }
 
 func TestMistakesAreExplained(t *testing.T) {
+	// Without a host: its agents would be this test program.
+	serve := func(args ...string) []string {
+		return append([]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--host", "none"}, args...)
+	}
 	for _, c := range []struct {
 		args []string
 		code int
 		want string
 	}{
 		{[]string{"serve", "--adr", "x"}, 2, "unknown flag --adr"},
-		{[]string{"serve", "--account", "12", "--data", t.TempDir(), "--addr", "127.0.0.1:0"}, 1, "12 digits"},
-		{[]string{"serve", "--profile", "hosted", "--data", t.TempDir(), "--addr", "127.0.0.1:0"}, 1, "not built yet"},
-		{[]string{"serve", "--store", "mysql://x", "--data", t.TempDir(), "--addr", "127.0.0.1:0"}, 1, "sqlite:PATH"},
+		{serve("--account", "12"), 1, "12 digits"},
+		{serve("--profile", "medieval"), 1, "standard, hosted and 2019"},
+		{serve("--store", "mysql://x"), 1, "sqlite:PATH"},
 		{[]string{"env", "--data", t.TempDir()}, 1, "chairlift serve"},
 		{[]string{"up", "--wrap", "--data", t.TempDir()}, 1, "CMD ARGS"},
 		{[]string{"agent"}, 1, "not started by a host"},
