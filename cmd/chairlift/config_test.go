@@ -79,7 +79,7 @@ func TestMistakesAreExplained(t *testing.T) {
 	}{
 		{[]string{"serve", "--adr", "x"}, 2, "unknown flag --adr"},
 		{serve("--account", "12"), 1, "12 digits"},
-		{serve("--profile", "medieval"), 1, "standard, hosted and 2019"},
+		{serve("--profile", "medieval"), 2, "must be one of"},
 		{serve("--store", "mysql://x"), 1, "sqlite:PATH"},
 		{[]string{"env", "--data", t.TempDir()}, 1, "chairlift serve"},
 		{[]string{"up", "--wrap", "--data", t.TempDir()}, 1, "CMD ARGS"},
