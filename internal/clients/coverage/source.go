@@ -62,7 +62,7 @@ func memberPaths(s api.Shape) []member {
 // usage is what a package does with the shapes of the API. Fields are named
 // Struct.Field.
 type usage struct {
-	methods map[string]bool // of its type Service
+	methods map[string]bool // of its type Service, but for those that only refuse
 	read    map[string]bool // fields that some line reads
 	filled  map[string]bool // fields that some line sets
 }
@@ -98,11 +98,56 @@ func look(pkg string) (*usage, error) {
 	for i := range named.NumMethods() {
 		u.methods[named.Method(i).Name()] = true
 	}
+	for _, f := range parsed {
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv != nil && refuses(fn) {
+				delete(u.methods, fn.Name.Name)
+			}
+		}
+	}
 	in := &inspector{usage: u, info: info, names: fieldNames(checked)}
 	for _, f := range parsed {
 		ast.Inspect(f, in.node)
 	}
 	return u, nil
+}
+
+// refuses says whether every answer a method with an output can give is nil
+// and an error. An answer may be that of a function in the method's own text.
+func refuses(fn *ast.FuncDecl) bool {
+	answers := func(f *ast.FuncType) bool { return f.Results != nil && f.Results.NumFields() == 2 }
+	if !answers(fn.Type) {
+		return false
+	}
+	refused := true
+	var walk func(body ast.Node)
+	walk = func(body ast.Node) {
+		ast.Inspect(body, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncLit:
+				if answers(n.Type) {
+					walk(n.Body)
+				}
+				return false
+			case *ast.ReturnStmt:
+				within := false
+				for _, r := range n.Results {
+					if c, ok := r.(*ast.CallExpr); ok {
+						for _, a := range c.Args {
+							f, ok := a.(*ast.FuncLit)
+							within = within || ok && answers(f.Type)
+						}
+					}
+				}
+				if first, ok := n.Results[0].(*ast.Ident); !within && (!ok || first.Name != "nil") {
+					refused = false
+				}
+			}
+			return true
+		})
+	}
+	walk(fn.Body)
+	return refused
 }
 
 // list asks the go command for a package's files and for the compiled form of
