@@ -139,7 +139,14 @@ func refuses(fn *ast.FuncDecl) bool {
 						}
 					}
 				}
-				if first, ok := n.Results[0].(*ast.Ident); !within && (!ok || first.Name != "nil") {
+				if within {
+					return true
+				}
+				if len(n.Results) == 0 {
+					refused = false // named results, which may be anything
+					return true
+				}
+				if first, ok := n.Results[0].(*ast.Ident); !ok || first.Name != "nil" {
 					refused = false
 				}
 			}

@@ -20,6 +20,7 @@ func TestRefuses(t *testing.T) {
 		`defer func() { return }(); return nil, s.view(func(tx Tx) { use(tx); })`:                true,
 		`for { if x { return nil, invalid("no") } else { return make(s), nil } }`:                false,
 		`return once(s, func(tx Tx) (*Out, error) { if a { return o, nil } ; return nil, err })`: false,
+		`out, err = f(); return`:                                                                 false,
 	} {
 		f, err := parser.ParseFile(token.NewFileSet(), "", "package p\nfunc (s *S) M(ctx C, in *In) (*Out, error) {"+body+"}", 0)
 		if err != nil {
