@@ -306,6 +306,7 @@ func TestFileSinks(t *testing.T) {
 			save(t, db, i, "ticket/a", "f")
 		}
 		time.Sleep(lookEvery) // found without a wake-up
+		synctest.Wait()
 		stop()
 	})
 	b, err := os.ReadFile(path)
