@@ -264,9 +264,6 @@ func (s *Server) URL() string {
 // Addr is the address it listens on.
 func (s *Server) Addr() string { return s.listen.Addr().String() }
 
-// Region is where callers are who name no region.
-func (s *Server) Region() string { return s.o.Region }
-
 // Run serves until ctx ends, then stops in the reverse order of need. Agents
 // and games go on, unless Options.StopInstances says otherwise.
 func (s *Server) Run(ctx context.Context) error {
