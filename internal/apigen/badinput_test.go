@@ -1,18 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -34,18 +31,7 @@ type object = map[string]any
 // refused by an error that clients know and that names the member, never by an
 // internal one, and nothing changes.
 func TestBadInput(t *testing.T) {
-	var texts [][]byte
-	for _, name := range []string{"gamelift", "chairlift"} {
-		text, err := models.ReadFile("model/" + name + ".model")
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts = append(texts, text)
-	}
-	m, err := parse(texts...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := wholeModel(t)
 	s := newService(t)
 	before := s.dump()
 	sent := 0
@@ -65,7 +51,7 @@ func TestBadInput(t *testing.T) {
 		}
 		for _, raw := range rawInputs(m.shapes[o.input()]) {
 			sent++
-			if status, answer := s.post(o, "json", []byte(raw)); status != http.StatusBadRequest || answer.Type != "SerializationException" {
+			if status, answer := s.ask(o, "json", []byte(raw)); status != http.StatusBadRequest || answer.Type != "SerializationException" {
 				t.Errorf("%s, %.60s: answered %d %s %s", o.name, raw, status, answer.Type, answer.Message)
 			}
 		}
@@ -274,36 +260,30 @@ func rawInputs(s *shape) []string {
 
 // service is the real operations behind the real wire.
 type service struct {
-	t     *testing.T
-	db    store.Store
-	door  http.Handler
-	creds auth.Credentials
-	now   time.Time
+	*door
+	db store.Store
 }
 
 func (s *service) Send([]lift.Effect) {}
 
 func newService(t *testing.T) *service {
 	t.Helper()
-	s := &service{t: t, creds: auth.NewCredentials(), now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
 	db, err := memdb.New(store.Kinds()...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.db = db
 	files, err := blob.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { files.Close() })
-	clock := func() time.Time { return s.now }
-	e := engine.New(engine.Options{Store: db, Sender: s, Now: clock, IDs: rand.NewChaCha8([32]byte{})})
+	s := &service{door: newDoor(t), db: db}
+	e := engine.New(engine.Options{Store: db, Sender: s, Now: s.clock, IDs: rand.NewChaCha8([32]byte{})})
 	o, err := ops.New(t.Context(), ops.Options{Engine: e, Files: files, Credentials: auth.NewTemporary([]byte("m")), Keys: auth.NewKeyring(db, []byte("m"))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := auth.Key{AccessKeyID: s.creds.AccessKeyID, Secret: s.creds.SecretAccessKey, Account: "000000000000", Principal: "root", Policy: auth.Everything()}
-	s.door = wire.NewHandler(wire.Options{Service: o, Verifier: &auth.Verifier{Keys: auth.Keys{key.AccessKeyID: key}}, Now: clock})
+	s.serve(o)
 	return s
 }
 
@@ -336,39 +316,22 @@ type answer struct {
 
 func (s *service) send(o *op, protocol string, input any) (int, answer) {
 	s.t.Helper()
-	marshal := json.Marshal
-	if protocol == "cbor" {
-		marshal = cbor.Marshal
-	}
-	body, err := marshal(input)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.post(o, protocol, body)
+	return s.ask(o, protocol, marshal(s.t, protocol, input))
 }
 
-func (s *service) post(o *op, protocol string, body []byte) (int, answer) {
+// ask sends a body and reads the error that should come back.
+func (s *service) ask(o *op, protocol string, body []byte) (int, answer) {
 	s.t.Helper()
-	path, unmarshal := "/", json.Unmarshal
+	status, text := s.post(o, protocol, body)
+	unmarshal := json.Unmarshal
 	if protocol == "cbor" {
-		path, unmarshal = "/service/"+o.service+"/operation/"+o.name, cbor.Unmarshal
+		unmarshal = cbor.Unmarshal
 	}
-	r := httptest.NewRequest("POST", "http://h"+path, bytes.NewReader(body))
-	if protocol == "cbor" {
-		r.Header.Set("Smithy-Protocol", "rpc-v2-cbor")
-		r.Header.Set("Content-Type", "application/cbor")
-	} else {
-		r.Header.Set("X-Amz-Target", o.service+"."+o.name)
-		r.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	}
-	auth.Sign(r, body, s.creds, "us-west-2", "gamelift", s.now)
-	w := httptest.NewRecorder()
-	s.door.ServeHTTP(w, r)
 	var a answer
-	if w.Body.Len() > 0 {
-		if err := unmarshal(w.Body.Bytes(), &a); err != nil {
-			s.t.Fatalf("%s: the answer %.80q: %v", o.name, w.Body, err)
+	if len(text) > 0 {
+		if err := unmarshal(text, &a); err != nil {
+			s.t.Fatalf("%s: the answer %.80q: %v", o.name, text, err)
 		}
 	}
-	return w.Code, a
+	return status, a
 }

@@ -312,15 +312,20 @@ func (d *jsonDecoder) Time() (time.Time, error) {
 
 var errTime = errors.New("must be a time as a number of seconds since 1970, in the years 1 to 9999")
 
-// epoch makes a time of seconds since 1970, exact to the microsecond.
+// epoch makes a time of seconds since 1970, exact to the microsecond, and to the
+// millisecond more than 272 years away: a double holds no more there.
 func epoch(seconds float64) (time.Time, error) {
 	const first, last = -62135596800, 253402300799
 	if !(seconds >= first && seconds <= last) { // refuses NaN too
 		return time.Time{}, errTime
 	}
+	grain := 1e6 // parts of a second
+	if math.Abs(seconds) >= 1<<33 {
+		grain = 1e3
+	}
 	whole := math.Floor(seconds)
-	micros := math.Round((seconds - whole) * 1e6)
-	return time.Unix(int64(whole), int64(micros)*1000).UTC(), nil
+	parts := math.Round((seconds - whole) * grain)
+	return time.Unix(int64(whole), int64(parts)*int64(1e9/grain)).UTC(), nil
 }
 
 func (d *jsonDecoder) Blob() ([]byte, error) {
