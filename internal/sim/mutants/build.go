@@ -4,27 +4,56 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// The switch, added to each package that is broken. No mutant has the number
-// 0.
+// The switches, added to each package that is broken. No mutant has the number
+// 0. While nothing is switched on they can write down which of them would have
+// changed something.
 const switchFile = `package %s
 
 import (
+	"fmt"
 	"os"
 	"strconv"
+	"sync"
 )
 
-var mutantSwitched = func() int { n, _ := strconv.Atoi(os.Getenv("CHAIRLIFT_MUTANT")); return n }()
+var (
+	mutantSwitched = func() int { n, _ := strconv.Atoi(os.Getenv("CHAIRLIFT_MUTANT")); return n }()
+	mutantReached  = os.Getenv("CHAIRLIFT_MUTANTS_REACHED")
+	mutantSeen     sync.Map
+)
 
-func mutantOn(id int) bool { return id == mutantSwitched }
+func mutantNever[B ~bool](id int, x B) B { return x && mutantTells(id, B(false), x) }
+
+func mutantAlways[B ~bool](id int, x B) B { return x || mutantTells(id, B(true), x) }
+
+// mutantTells returns what a mutant would have x be if that is switched on,
+// else x.
+func mutantTells[B ~bool](id int, mutant, x B) B {
+	if id == mutantSwitched {
+		return mutant
+	}
+	if mutantReached != "" {
+		if _, seen := mutantSeen.LoadOrStore(id, true); !seen {
+			if f, err := os.OpenFile(mutantReached, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+				fmt.Fprintln(f, id)
+				f.Close()
+			}
+		}
+	}
+	return x
+}
 `
 
 // overlay writes the files with their switches below dir, and the list that
@@ -60,15 +89,17 @@ func (f *finder) overlay(dir string) (list string, err error) {
 
 // A suite is a test binary with the mutants in it.
 type suite struct {
-	name string // as the report calls it
-	dir  string // where it runs
-	path string
-	args []string
+	name    string // as the report calls it
+	dir     string // where it runs
+	path    string
+	args    []string
+	reached map[int]bool  // the mutants that would change something in it
+	took    time.Duration // with nothing broken
 }
 
 // build compiles the tests of a directory.
-func (f *finder) build(ctx context.Context, list, dir, to string) (suite, error) {
-	s := suite{name: strings.TrimPrefix(dir, "internal/"), dir: filepath.Join(f.root, dir)}
+func (f *finder) build(ctx context.Context, list, dir, to string) (*suite, error) {
+	s := &suite{name: strings.TrimPrefix(dir, "internal/"), dir: filepath.Join(f.root, dir)}
 	s.path = filepath.Join(to, strings.ReplaceAll(dir, "/", "_")+".test")
 	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", list, "-o", s.path, "./"+dir)
 	cmd.Dir = f.root
@@ -78,21 +109,52 @@ func (f *finder) build(ctx context.Context, list, dir, to string) (suite, error)
 	return s, nil
 }
 
-// run runs a suite with a mutant switched on, 0 for none. It returns what
-// noticed it, or "".
-func (s suite) run(ctx context.Context, id int, limit time.Duration) string {
+// try runs a suite with nothing broken, which must pass, and notes how long that
+// takes and which mutants would have changed something.
+func (s *suite) try(ctx context.Context, tmp string, limit time.Duration) error {
+	to := filepath.Join(tmp, "reached")
+	defer os.Remove(to)
+	began := time.Now()
+	if by := s.run(ctx, limit, "CHAIRLIFT_MUTANTS_REACHED="+to); by != "" {
+		return fmt.Errorf("with nothing broken: %s", by)
+	}
+	s.took, s.reached = time.Since(began), map[int]bool{}
+	body, err := os.ReadFile(to)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for line := range strings.Lines(string(body)) {
+		id, err := strconv.Atoi(strings.TrimSpace(line))
+		if err != nil {
+			return fmt.Errorf("%s: %w", to, err)
+		}
+		s.reached[id] = true
+	}
+	return nil
+}
+
+// breaks runs a suite with a mutant switched on and returns what noticed it, or
+// "". An endless loop is noticed by the time it takes.
+func (s *suite) breaks(ctx context.Context, id int, limit time.Duration) string {
+	if !s.reached[id] {
+		return ""
+	}
+	return s.run(ctx, min(limit, 20*time.Second+10*s.took), fmt.Sprint("CHAIRLIFT_MUTANT=", id))
+}
+
+func (s *suite) run(ctx context.Context, limit time.Duration, env string) string {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.path, append([]string{"-test.failfast", "-test.timeout=0"}, s.args...)...)
 	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), fmt.Sprint("CHAIRLIFT_MUTANT=", id))
+	cmd.Env = append(os.Environ(), env)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Sprintf("%s did not end within %s", s.name, limit)
+		return fmt.Sprintf("%s did not end within %s", s.name, limit.Round(time.Second))
 	case err != nil:
 		return s.name + ": " + firstComplaint(out.String())
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -39,7 +40,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "chooses those of -n")
 	flag.IntVar(&o.seeds, "seeds", 200, "how many worlds a mutant has to live through; 0: none")
 	flag.BoolVar(&o.noTests, "no-tests", false, "leave out the packages' own tests")
-	flag.DurationVar(&o.each, "each", 2*time.Minute, "how long a mutant may take in one suite before it counts as caught")
+	flag.DurationVar(&o.each, "each", 2*time.Minute, "how long a suite may take at most; a mutant that takes much longer than none counts as caught sooner")
 	flag.DurationVar(&o.limit, "limit", 0, "stop after so long; 0: never")
 	flag.BoolVar(&o.only, "list", false, "only list them")
 	flag.BoolVar(&o.all, "all", false, "run those that are listed as equivalent, too")
@@ -114,9 +115,10 @@ func (o options) run(ctx context.Context) (survived int, err error) {
 		if ctx.Err() != nil || o.limit > 0 && time.Since(began) > o.limit {
 			break
 		}
-		by := ""
+		by, reached := "", false
 		for _, suite := range suites[s.dir()] {
-			if by = suite.run(ctx, s.id, o.each); by != "" {
+			reached = reached || suite.reached[s.id]
+			if by = suite.breaks(ctx, s.id, o.each); by != "" {
 				break
 			}
 		}
@@ -127,6 +129,9 @@ func (o options) run(ctx context.Context) (survived int, err error) {
 		if by == "" {
 			survived++
 			fmt.Printf("SURVIVED  %s\n", s)
+			if !reached {
+				fmt.Println("          it would have changed nothing that they do")
+			}
 		} else {
 			fmt.Printf("caught    %s\n          by %s\n", s, by)
 		}
@@ -150,59 +155,54 @@ func findAll() (*finder, error) {
 	return f, nil
 }
 
-// build makes the suites that each broken directory runs: a few worlds, which
-// notice most and soon, its tests, then all worlds. All must pass while nothing
-// is switched on.
-func (o options) build(ctx context.Context, f *finder, tmp string, chosen []site) (map[string][]suite, error) {
+// build makes the suites that each broken directory runs, the shortest first: a
+// few worlds, which notice most, its tests, all worlds. All must pass while
+// nothing is switched on.
+func (o options) build(ctx context.Context, f *finder, tmp string, chosen []site) (map[string][]*suite, error) {
 	overlay, err := f.overlay(tmp)
 	if err != nil {
 		return nil, err
 	}
-	built := map[string]suite{}
-	get := func(dir string, args ...string) (suite, error) {
-		s, ok := built[dir]
-		if !ok {
-			if s, err = f.build(ctx, overlay, dir, tmp); err != nil {
-				return s, err
-			}
-			built[dir] = s
-			s.args = args
-			if by := s.run(ctx, 0, o.each); by != "" {
-				return s, fmt.Errorf("with nothing broken: %s", by)
-			}
+	built := map[string]*suite{}
+	get := func(dir string, args ...string) (*suite, error) {
+		name := fmt.Sprint(dir, args)
+		if s := built[name]; s != nil {
+			return s, nil
+		}
+		s, err := f.build(ctx, overlay, dir, tmp)
+		if err != nil {
+			return nil, err
 		}
 		s.args = args
-		return s, nil
+		built[name] = s
+		return s, s.try(ctx, tmp, o.each)
 	}
-	suites := map[string][]suite{}
+	suites := map[string][]*suite{}
 	for _, b := range broken {
 		if !slices.ContainsFunc(chosen, func(s site) bool { return s.dir() == b.dir }) {
 			continue
 		}
-		worlds := func(n int) error {
-			if n == 0 {
-				return nil
+		var of []*suite
+		if !o.noTests {
+			for dir := range strings.FieldsSeq(b.tests) {
+				s, err := get(dir)
+				if err != nil {
+					return nil, err
+				}
+				of = append(of, s)
 			}
-			s, err := get(simulation, "-test.run=Sim", "-once", "-shrink=false", fmt.Sprint("-seeds=", n))
-			suites[b.dir] = append(suites[b.dir], s)
-			return err
 		}
-		if err := worlds(o.seeds / 8); err != nil {
-			return nil, err
-		}
-		for _, dir := range strings.Fields(b.tests) {
-			if o.noTests {
-				break
+		for _, n := range []int{o.seeds / 8, o.seeds} {
+			if n > 0 {
+				s, err := get(simulation, "-test.run=Sim", "-once", "-shrink=false", fmt.Sprint("-seeds=", n))
+				if err != nil {
+					return nil, err
+				}
+				of = append(of, s)
 			}
-			s, err := get(dir)
-			if err != nil {
-				return nil, err
-			}
-			suites[b.dir] = append(suites[b.dir], s)
 		}
-		if err := worlds(o.seeds); err != nil {
-			return nil, err
-		}
+		slices.SortStableFunc(of, func(a, b *suite) int { return cmp.Compare(a.took, b.took) })
+		suites[b.dir] = of
 	}
 	return suites, nil
 }

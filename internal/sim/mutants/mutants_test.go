@@ -27,17 +27,17 @@ func (t *T[K]) f(a, b, c bool) error {
 const after = `package p
 
 func (t *T[K]) f(a, b, c bool) error {
-	if (!mutantOn(1) && ((!mutantOn(2) && (a)) || (!mutantOn(3) && ((mutantOn(4) || (b)) && (mutantOn(5) || (c)))))) {
+	if mutantNever(1, mutantNever(2, a) || mutantNever(3, mutantAlways(4, b) && mutantAlways(5, c))) {
 		return nil
 	}
 	switch {
-	case (!mutantOn(6) && (!b)), (!mutantOn(7) && (c)):
+	case mutantNever(6, !b), mutantNever(7, c):
 		return nil
 	}
-	if err := g(); (!mutantOn(8) && (err != nil)) {
+	if err := g(); mutantNever(8, err != nil) {
 		return err
 	}
-	return h((mutantOn(9) || (a)) && (mutantOn(10) || (b)))
+	return h(mutantAlways(9, a) && mutantAlways(10, b))
 }
 `
 

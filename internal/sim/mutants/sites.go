@@ -148,7 +148,7 @@ func (f *function) visit(n ast.Node) {
 }
 
 // never makes a condition that can be switched to false.
-func (f *function) never(cond ast.Expr) { f.add(cond, "never", "(!mutantOn(%d) && (", "))") }
+func (f *function) never(cond ast.Expr) { f.add(cond, "never", "mutantNever(%d, ", ")") }
 
 // operands does so with the operands of && and ||, of which one that does not
 // count is true in the one and false in the other.
@@ -161,9 +161,9 @@ func (f *function) operands(n *ast.BinaryExpr) {
 			continue // a chain: its own operands are visited
 		}
 		if n.Op == token.LAND {
-			f.add(x, "no matter", "(mutantOn(%d) || (", "))")
+			f.add(x, "no matter", "mutantAlways(%d, ", ")")
 		} else {
-			f.add(x, "never", "(!mutantOn(%d) && (", "))")
+			f.add(x, "never", "mutantNever(%d, ", ")")
 		}
 	}
 }
