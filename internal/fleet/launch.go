@@ -59,11 +59,12 @@ func Launch(now time.Time, s LaunchState) LaunchPlan {
 			next = now.Add(s.Pacing.delay())
 		}
 		switch {
-		case missing > 0 && vacant == 0:
+		case missing == 0:
+		case vacant == 0:
 			p.why("%d of %s: the instance runs %d processes, and its configuration asks for no more; they start as others end", missing, e.LaunchPath, total)
-		case missing > 0 && vacant < 0:
+		case vacant < 0:
 			p.why("%d of %s: the instance runs more processes than its configuration asks for; they start as others end", missing, e.LaunchPath)
-		case missing > 0:
+		default:
 			p.LookAt = sooner(p.LookAt, next)
 			p.why("%d of %s: launches are %s apart", missing, e.LaunchPath, s.Pacing.delay())
 		}

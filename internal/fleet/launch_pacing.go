@@ -51,13 +51,8 @@ func NewPacing(p Pace) Pacing { return Pacing{pace: p} }
 
 func (p Pacing) delay() time.Duration { return max(p.pace.First-p.eased, p.pace.Least, 0) }
 
-// next is when the next launch may be; zero: at once.
-func (p Pacing) next() time.Time {
-	if p.last.IsZero() {
-		return p.last
-	}
-	return p.last.Add(p.delay())
-}
+// next is when the next launch may be; long ago if there was none yet.
+func (p Pacing) next() time.Time { return p.last.Add(p.delay()) }
 
 // Launched notes a launch.
 func (p Pacing) Launched(now time.Time) Pacing {
@@ -115,11 +110,7 @@ func (p Pacing) set(e lift.ServerProcess, s streak) Pacing {
 	if next == nil {
 		next = make(map[lift.ServerProcess]streak)
 	}
-	if s == (streak{}) {
-		delete(next, e)
-	} else {
-		next[e] = s
-	}
+	next[e] = s
 	p.streaks = next
 	return p
 }

@@ -107,6 +107,16 @@ func TestLaunch(t *testing.T) {
 			lookIn: 3 * time.Second,
 			why:    []string{"2 of /local/game/a: 5 processes ended soon after their launch", "1 of /local/game/b: the instance runs 5"},
 		},
+		{
+			name:  "an entry that has what it wants does not wait, whatever it did before",
+			state: fleet.LaunchState{Runtime: runtimeOf(a), Running: times(2, a), Pacing: crashed(quick, a, 5)},
+		},
+		{
+			name:   "of two that wait it looks at the first",
+			state:  fleet.LaunchState{Runtime: runtimeOf(a, b), Pacing: crashed(crashed(quick, a, 6), b, 5)},
+			lookIn: 3 * time.Second,
+			why:    []string{"2 of /local/game/a: 6 processes ended soon", "3 of /local/game/b: 5 processes ended soon"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -44,10 +44,14 @@ func TestPlan(t *testing.T) {
 			want: Decision{Status: lift.FleetError, Stop: []lift.InstanceID{"a"}, Fail: &Failure{Code: lift.FleetActivationFailed}}},
 		{name: "enough is enough", fleet: desired(1), loads: []Load{load("a", 0, 3, 0)},
 			want: Decision{Status: lift.FleetActive}},
+		{name: "the limit for its activation is none for a fleet that is ACTIVE", fleet: desired(1), loads: []Load{load("a", 0, 3, 0)}, after: ActivationLimit,
+			want: Decision{Status: lift.FleetActive}},
 		{name: "more are wanted", fleet: desired(3), loads: []Load{load("a", 0, 0, 0), ending(load("b", 0, 0, 0))},
 			want: Decision{Status: lift.FleetActive, Start: 2}},
 		{name: "after a failure it waits", fleet: fleet(func(f *lift.Fleet) { f.Capacity.Desired, f.RetryAt = 1, t0.Add(time.Second) }),
 			want: Decision{Status: lift.FleetActive, LookAt: t0.Add(time.Second)}},
+		{name: "which keeps none that is not wanted", fleet: fleet(func(f *lift.Fleet) { f.RetryAt = t0.Add(time.Second) }), loads: []Load{load("a", 0, 0, 0)},
+			want: Decision{Status: lift.FleetActive, Stop: []lift.InstanceID{"a"}}},
 		{name: "idle ones stop first, then those with fewest sessions, then the newest", fleet: desired(2),
 			loads: []Load{load("busy", 9, 5, 0), load("old", 9, 1, 0), load("new", 1, 1, 0), load("idle", 20, 0, 0)},
 			want:  Decision{Status: lift.FleetActive, Stop: []lift.InstanceID{"idle", "new"}}},
@@ -93,6 +97,11 @@ func TestTheFirstInstance(t *testing.T) {
 	} {
 		take(Reached(f, i, lift.StageReached{Stage: s}))
 	}
+	take(Reached(f, i, lift.StageReached{Stage: lift.StageActivating, Address: "10.0.0.1"}))
+	take(Reached(f, i, lift.StageReached{Stage: "DANCING"})) // of an agent that knows more
+	if i.Address != "10.0.0.1" || i.Stage != "DANCING" {
+		t.Errorf("got %+v", i)
+	}
 	take(Ready(t0.Add(time.Second), f, i))
 	want := strings.Split(strings.TrimSpace(`
 DOWNLOADING FLEET_STATE_DOWNLOADING
@@ -130,6 +139,30 @@ func TestEarlyExitsFailTheFleet(t *testing.T) {
 	}
 	if !strings.Contains(f.Reason, "exit code 3") || !f.LookAt.Equal(t0) {
 		t.Errorf("got %+v", f)
+	}
+	if p := Exited(t0, lift.Fleet{Status: lift.FleetActive, EarlyExits: EarlyExits - 1}, lift.Instance{}, lift.ProcessExited{}); p.Fleet.Status != lift.FleetActive || p.Events != nil {
+		t.Errorf("an exit fails a fleet that is ACTIVE: %+v", p)
+	}
+}
+
+func TestAnInstanceThatFailsFirstFailsTheFleet(t *testing.T) {
+	p := Failed(t0, lift.Fleet{Status: lift.FleetBuilding}, lift.Instance{ID: "i-1"}, lift.InstanceFailed{Code: lift.FleetFailedInstaller, Message: "exit code 1", Log: "l"})
+	want := []lift.Notice{{Code: lift.FleetFailedInstaller, Message: "exit code 1", Log: "l"}, {Code: lift.StateEvent(lift.FleetError), Message: "exit code 1"}}
+	if diff := cmp.Diff(want, p.Events); diff != "" || p.Fleet.Status != lift.FleetError || p.Fleet.Reason != "exit code 1" || !p.Fleet.LookAt.Equal(t0) {
+		t.Errorf("got %+v\n%s", p.Fleet, diff)
+	}
+}
+
+func TestAnInstanceIsStoppedOnce(t *testing.T) {
+	i, effect := Stop(t0, lift.Instance{ID: "i-1", Status: lift.InstanceActive}, "enough")
+	if i.Status != lift.InstanceTerminating || i.Reason != "enough" || !i.StopBy.Equal(t0.Add(DrainTime)) || effect == nil || effect.Drain.By.After(i.StopBy) {
+		t.Fatalf("got %+v, %+v", i, effect)
+	}
+	gone := lift.Instance{ID: "i-2", Status: lift.InstanceTerminated, Reason: "power"}
+	for _, i := range []lift.Instance{i, gone} {
+		if again, effect := Stop(t0.Add(time.Hour), i, "enough, I say"); effect != nil || again.Status != i.Status || !again.StopBy.Equal(i.StopBy) || again.Reason != i.Reason {
+			t.Errorf("stopped while it is %s: %+v, %+v", i.Status, again, effect)
+		}
 	}
 }
 

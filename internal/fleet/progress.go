@@ -73,10 +73,10 @@ func Reached(f lift.Fleet, i lift.Instance, ev lift.StageReached) Progress {
 	if ev.Address != "" {
 		p.Instance.Address = ev.Address
 	}
-	st, known := stages[ev.Stage]
-	if !known || !f.Status.Preparing() {
+	if !f.Status.Preparing() {
 		return p
 	}
+	st := stages[ev.Stage] // a stage that is not listed shows nothing
 	if rank(st.status) > rank(f.Status) {
 		p.status(st.status, fmt.Sprintf("instance %s", i.ID))
 	}

@@ -97,7 +97,7 @@ func apply(now time.Time, p *lift.ScalingPolicy, c lift.Capacity, u Usage) (desi
 		return c.Desired, ""
 	}
 	p.Breaches++
-	if p.Breaches < p.Periods || !p.FiredAt.IsZero() && now.Before(p.FiredAt.Add(ruleRest)) {
+	if p.Breaches < p.Periods || now.Before(p.FiredAt.Add(ruleRest)) {
 		return c.Desired, ""
 	}
 	minutes := p.Breaches
@@ -115,7 +115,7 @@ func Outlook(now time.Time, p lift.ScalingPolicy) string {
 		return s
 	}
 	s := fmt.Sprintf("scaling policy %s watches %s, which breaches its threshold of %g for %d of %d minutes", p.Name, p.Metric, p.Threshold, p.Breaches, p.Periods)
-	if rest := p.FiredAt.Add(ruleRest).Sub(now); !p.FiredAt.IsZero() && rest > 0 {
+	if rest := p.FiredAt.Add(ruleRest).Sub(now); rest > 0 {
 		s += fmt.Sprintf("; it fired and rests for another %s", rest.Round(time.Second))
 	}
 	return s

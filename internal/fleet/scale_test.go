@@ -52,6 +52,7 @@ func TestRules(t *testing.T) {
 		"fires after the periods":             {[]lift.ScalingPolicy{grow}, times(2, busy), "2 3"},
 		"one calm minute begins the count":    {[]lift.ScalingPolicy{grow}, []Usage{busy, calm, busy, busy}, "2 2 2 3"},
 		"no instances, no data":               {[]lift.ScalingPolicy{grow}, []Usage{busy, none, busy, busy}, "2 2 2 3"},
+		"nor is that few":                     {[]lift.ScalingPolicy{rule(lift.ActiveGameSessions, lift.Below, 5, 1, lift.ExactCapacity, 9)}, []Usage{none, calm}, "2 9"},
 		"rests ten minutes, and still counts": {[]lift.ScalingPolicy{grow}, times(13, busy), "2 3 3 3 3 3 3 3 3 3 3 4 4"},
 		"others do not wait for it":           {[]lift.ScalingPolicy{grow, rule(lift.ActiveGameSessions, lift.AtLeast, 8, 1, lift.ChangeInNumber, 2)}, times(3, busy), "4 5 5"},
 		"not beyond the maximum":              {[]lift.ScalingPolicy{rule(lift.ActiveInstances, lift.AtMost, 2, 1, lift.ExactCapacity, 50)}, times(1, busy), "9"},

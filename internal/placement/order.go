@@ -25,6 +25,9 @@ func (p place) location() string {
 	return p.Fleet.Region
 }
 
+// out is 1 for a place that may not be used, else 0.
+func (p place) out() int { return min(len(p.skip.Reason), 1) }
+
 // rank looks at every candidate and puts those that may be used in the queue's
 // order, behind those that may not (behaviour 8.5).
 func rank(now time.Time, q lift.Queue, p lift.Placement, cs []Candidate) []place {
@@ -54,13 +57,8 @@ func rank(now time.Time, q lift.Queue, p lift.Placement, cs []Candidate) []place
 	}
 	keys := order(q, len(p.Latencies) > 0)
 	slices.SortStableFunc(places, func(a, b place) int {
-		switch aOut, bOut := a.skip.Reason != "", b.skip.Reason != ""; {
-		case aOut && bOut:
-			return 0
-		case aOut:
-			return -1
-		case bOut:
-			return 1
+		if out := a.out() + b.out(); out > 0 {
+			return b.out() - a.out()
 		}
 		for _, k := range keys {
 			if d := compare(k, q, a, b); d != 0 {
@@ -155,9 +153,6 @@ type delay struct {
 }
 
 func delayOf(p lift.Placement, location string) delay {
-	if len(p.Latencies) == 0 {
-		return delay{}
-	}
 	last := map[string]int{} // a later value of a player replaces an earlier one
 	for i, l := range p.Latencies {
 		if l.Region == location {
@@ -172,17 +167,12 @@ func delayOf(p lift.Placement, location string) delay {
 			d.worst = max(d.worst, l.MS)
 		}
 	}
-	if d.players > 0 {
-		d.mean /= float64(d.players)
-	}
+	d.mean /= float64(max(d.players, 1))
 	return d
 }
 
 // playersOf counts the players who gave latencies.
 func playersOf(p lift.Placement) int {
-	if len(p.Latencies) == 0 {
-		return 0
-	}
 	ids := map[string]bool{}
 	for _, l := range p.Latencies {
 		ids[l.PlayerID] = true

@@ -67,6 +67,8 @@ func TestOrder(t *testing.T) {
 		{name: "own order, then the queue's", p: lift.Placement{Locations: []string{"b"}}, want: []string{"b", "c", "a"}},
 		{name: "own order only", p: lift.Placement{Locations: []string{"b", "a"}, OnlyThose: true}, want: []string{"b", "a"},
 			skips: []lift.Skip{{Place: "c", Reason: NotListed}}},
+		{name: "own order only, whatever pass it is", p: lift.Placement{Locations: []string{"b"}, OnlyThose: true, Attempts: 1}, want: []string{"b"},
+			skips: []lift.Skip{{Place: "c", Reason: NotListed}, {Place: "a", Reason: NotListed}}},
 		{name: "own order after the first pass", p: lift.Placement{Locations: []string{"b"}, Attempts: 1}, want: []string{"c", "a", "b"}},
 		{name: "own order does not widen the filter", q: lift.Queue{AllowedLocations: []string{"a"}}, p: lift.Placement{Locations: []string{"b", "a"}, OnlyThose: true}, want: []string{"a"},
 			skips: []lift.Skip{{Place: "b", Reason: NotAllowed}, {Place: "c", Reason: NotAllowed}}},
@@ -112,5 +114,36 @@ func TestWaitingForTheNextCap(t *testing.T) {
 	}
 	if got := Waiting(t0.Add(10*time.Second), q, p, nil).TryAt; !got.Equal(t0.Add(10*time.Second + Retry)) {
 		t.Errorf("under the last cap it looks again %s after its start", got.Sub(t0))
+	}
+	if got := Waiting(t0.Add(4*time.Second), q, lift.Placement{StartedAt: t0}, nil).TryAt; !got.Equal(t0.Add(4*time.Second + Retry)) {
+		t.Errorf("without latencies, to which no cap applies, it looks again %s after its start", got.Sub(t0))
+	}
+	q.LatencyPolicies[0].DurationSeconds = 100
+	if got := Waiting(t0, q, p, nil).TryAt; !got.Equal(t0.Add(Retry)) {
+		t.Errorf("long before the next cap it looks again %s after its start", got.Sub(t0))
+	}
+}
+
+// The fleet that a placement waits for is the first that it may have, free or not.
+func TestFirst(t *testing.T) {
+	cs := []Candidate{at("c"), at("a"), at("b")}
+	cs[0].Fleet.Status = lift.FleetError
+	for _, c := range []struct {
+		name string
+		p    lift.Placement
+		want lift.FleetID
+	}{
+		{"as the queue lists them", lift.Placement{}, "fleet-a"},
+		{"an own order is for the first pass only", lift.Placement{Locations: []string{"b"}}, "fleet-a"},
+		{"unless there is no other", lift.Placement{Locations: []string{"b"}, OnlyThose: true}, "fleet-b"},
+		{"nowhere", lift.Placement{Locations: []string{"c"}, OnlyThose: true}, ""},
+	} {
+		var got lift.FleetID
+		if f := First(t0, lift.Queue{}, c.p, cs); f != nil {
+			got = f.ID
+		}
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
 	}
 }

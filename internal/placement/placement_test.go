@@ -24,6 +24,7 @@ func TestChoose(t *testing.T) {
 	cases := []struct {
 		name  string
 		avoid []lift.ProcessID
+		order []lift.PriorityKey
 		cs    []Candidate
 		want  string // the process
 		skips []lift.Skip
@@ -39,13 +40,18 @@ func TestChoose(t *testing.T) {
 			{Place: "gone", Reason: NoFleet}, {Place: "broken", Reason: FleetNotActive}, {Place: "busy", Reason: NoIdleProcess},
 			{Place: "leaving", Reason: InstanceDrains}, {Place: "full", Reason: ActivationLimit}, {Place: "bad", Reason: FailedBefore},
 		}},
+		{name: "what cannot take anybody is told first", cs: []Candidate{{Destination: "a", Fleet: active, Slots: []Slot{free}}, {Destination: "broken", Fleet: broken}},
+			want: "free", skips: []lift.Skip{{Place: "broken", Reason: FleetNotActive}}},
+		{name: "also where it is the last in order", order: []lift.PriorityKey{lift.ByLocation}, cs: []Candidate{
+			{Destination: "broken", Fleet: &lift.Fleet{Region: "z"}}, {Destination: "a", Fleet: &lift.Fleet{Region: "y", Status: lift.FleetActive}, Slots: []Slot{free}}},
+			want: "free", skips: []lift.Skip{{Place: "broken", Reason: FleetNotActive}}},
 		{name: "nothing fits", cs: []Candidate{{Destination: "a", Fleet: active, Slots: []Slot{slot("full", lift.InstanceActive, 1, 1)}}},
 			skips: []lift.Skip{{Place: "full", Reason: ActivationLimit}}},
 		{name: "one activation below the cap", cs: []Candidate{{Destination: "a", Fleet: active, Slots: []Slot{slot("room", lift.InstanceActive, 1, 2)}}}, want: "room"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got, skips := Choose(t0, lift.Queue{}, lift.Placement{Avoid: c.avoid}, c.cs)
+			got, skips := Choose(t0, lift.Queue{PriorityOrder: c.order}, lift.Placement{Avoid: c.avoid}, c.cs)
 			id := ""
 			if got != nil {
 				id = string(got.Process.ID)
@@ -63,8 +69,9 @@ func TestChoose(t *testing.T) {
 func TestCensus(t *testing.T) {
 	ps := []*lift.Process{
 		{State: lift.ProcessHosting}, {State: lift.ProcessHosting}, {State: lift.ProcessInitializing}, {State: lift.ProcessIdle, Unhealthy: true},
+		{State: lift.ProcessActivating}, {State: lift.ProcessUsed, Unhealthy: true}, {State: lift.ProcessTerminating, Unhealthy: true},
 	}
-	if got, want := Census(ps), "1 starting, 1 unhealthy, 2 hosting a game session"; got != want {
+	if got, want := Census(ps), "1 done with a game session and not ready again, 1 ending, 1 unhealthy, 2 hosting a game session, 2 starting"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := Census(nil); got != "no server process is running" {

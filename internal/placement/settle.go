@@ -21,7 +21,7 @@ func Waiting(now time.Time, q lift.Queue, p lift.Placement, skips []lift.Skip) l
 	p.Attempts++
 	p.Skips = skips[:min(len(skips), maxSkips)]
 	p.SessionID, p.TryAt = "", now.Add(Retry)
-	if _, until, ok := limit(now, q, p); ok && !until.IsZero() && until.Before(p.TryAt) {
+	if _, until, _ := limit(now, q, p); !until.IsZero() && until.Before(p.TryAt) {
 		p.TryAt = until
 	}
 	return p

@@ -28,7 +28,7 @@ func ActivationMissed(now time.Time, st State) (State, []lift.Effect, *lift.Noti
 
 // Dismiss tells the process to end, unless it is ending already or gone.
 func Dismiss(p *lift.Process, how lift.TerminateProcess) []lift.Effect {
-	if p.State == lift.ProcessTerminating || move(p, onTerminated) != nil {
+	if move(p, onTerminated) != nil {
 		return nil
 	}
 	how.ProcessID = p.ID
@@ -48,7 +48,7 @@ const (
 // nothing.
 func Terminate(st State, force bool) (State, []lift.Effect) {
 	s := st.Live()
-	if s == nil || s.Status == lift.SessionTerminating && (!force || s.StatusReason == ReasonForced) {
+	if s == nil || s.StatusReason == ReasonForced {
 		return st, nil
 	}
 	st = st.clone()

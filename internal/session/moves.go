@@ -54,10 +54,9 @@ var processMoves = map[lift.ProcessState]map[trigger]lift.ProcessState{
 		onExited:     lift.ProcessGone,
 	},
 	lift.ProcessTerminating: {
-		onConnected:  lift.ProcessTerminating,
-		onTerminated: lift.ProcessTerminating,
-		onEnding:     lift.ProcessTerminating,
-		onExited:     lift.ProcessGone,
+		onConnected: lift.ProcessTerminating,
+		onEnding:    lift.ProcessTerminating,
+		onExited:    lift.ProcessGone,
 	},
 }
 

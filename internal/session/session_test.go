@@ -85,6 +85,22 @@ func TestApply(t *testing.T) {
 			},
 		},
 		{
+			name: "a process that connects says which SDK it has", state: State{Process: process(lift.ProcessInitializing)},
+			event: lift.Event{ProcessConnected: &lift.ProcessConnected{ProcessID: pid, SDKVersion: "5.1.2", SDKLanguage: "Go"}},
+			want: func(s *State) {
+				s.Process.State, s.Process.SDKVersion, s.Process.SDKLanguage = lift.ProcessActivating, "5.1.2", "Go"
+			},
+		},
+		{
+			name: "a process that is not well", state: hosting(lift.SessionActive),
+			event: lift.Event{ProcessHealth: &lift.ProcessHealth{ProcessID: pid}},
+			want:  func(s *State) { s.Process.Unhealthy = true },
+		},
+		{
+			name: "ready while it ends", state: State{Process: process(lift.ProcessTerminating)},
+			event: lift.Event{ProcessReady: &lift.ProcessReady{ProcessID: pid, Port: 7000}}, err: lift.Conflict,
+		},
+		{
 			name: "ready while hosting is a conflict", state: hosting(lift.SessionActive),
 			event: lift.Event{ProcessReady: &lift.ProcessReady{ProcessID: pid, Port: 7000}}, err: lift.Conflict,
 		},
@@ -124,6 +140,15 @@ func TestApply(t *testing.T) {
 			event: lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: pid, SessionID: sid, PlayerID: "x"}}, err: lift.NotFound,
 		},
 		{
+			name: "accept the second of two", state: hosting(lift.SessionActive, player("a", lift.PlayerReserved), player("b", lift.PlayerReserved)),
+			event: lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: pid, SessionID: sid, PlayerID: "b"}},
+			want:  func(s *State) { s.Players[1].Status, s.Players[1].ReservedUntil = lift.PlayerActive, time.Time{} },
+		},
+		{
+			name: "accept for somebody else's session", state: hosting(lift.SessionActive, player("a", lift.PlayerReserved)),
+			event: lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: pid, SessionID: "other", PlayerID: "a"}}, err: lift.Unauthorized,
+		},
+		{
 			name: "accept a player of another session",
 			state: func() State {
 				p := player("a", lift.PlayerReserved)
@@ -145,9 +170,30 @@ func TestApply(t *testing.T) {
 			event: lift.Event{RemovePlayer: &lift.RemovePlayer{ProcessID: pid, SessionID: sid, PlayerID: "a"}}, err: lift.Conflict,
 		},
 		{
+			name: "remove a stranger", state: hosting(lift.SessionActive),
+			event: lift.Event{RemovePlayer: &lift.RemovePlayer{ProcessID: pid, SessionID: sid, PlayerID: "x"}}, err: lift.NotFound,
+		},
+		{
+			name: "remove after the end", state: hosting(lift.SessionTerminated, player("a", lift.PlayerActive)),
+			event: lift.Event{RemovePlayer: &lift.RemovePlayer{ProcessID: pid, SessionID: sid, PlayerID: "a"}}, err: lift.NotFound,
+		},
+		{
 			name: "close for new players", state: hosting(lift.SessionActive),
 			event: lift.Event{PlayerPolicy: &lift.SetPlayerPolicy{ProcessID: pid, SessionID: sid, Policy: lift.DenyAll}},
 			want:  func(s *State) { s.Session.Policy = lift.DenyAll },
+		},
+		{
+			name: "open again", state: func() State {
+				st := hosting(lift.SessionActive)
+				st.Session.Policy = lift.DenyAll
+				return st
+			}(),
+			event: lift.Event{PlayerPolicy: &lift.SetPlayerPolicy{ProcessID: pid, SessionID: sid, Policy: lift.AcceptAll}},
+			want:  func(s *State) { s.Session.Policy = lift.AcceptAll },
+		},
+		{
+			name: "a policy without a session", state: State{Process: process(lift.ProcessIdle)},
+			event: lift.Event{PlayerPolicy: &lift.SetPlayerPolicy{ProcessID: pid, Policy: lift.DenyAll}}, err: lift.NotFound,
 		},
 		{
 			name: "a policy that does not exist", state: hosting(lift.SessionActive),
@@ -165,6 +211,19 @@ func TestApply(t *testing.T) {
 					p.Status, p.ReservedUntil, p.EndedAt, p.KeepUntil = as, time.Time{}, now, now.Add(Retention)
 				}
 			},
+		},
+		{
+			name: "a process that says it ends", state: hosting(lift.SessionActive),
+			event: lift.Event{ProcessEnding: &lift.ProcessEnding{ProcessID: pid}},
+			want: func(s *State) {
+				s.Process.State = lift.ProcessTerminating
+				s.Session.Status, s.Session.EndedAt, s.Session.KeepUntil = lift.SessionTerminated, now, now.Add(Retention)
+				s.Session.Ended = "its server said that it ends (ProcessEnding)"
+			},
+		},
+		{
+			name: "a process that is gone does not end", state: State{Process: process(lift.ProcessGone)},
+			event: lift.Event{ProcessEnding: &lift.ProcessEnding{ProcessID: pid}}, err: lift.Conflict,
 		},
 		{
 			name: "a process exits once", state: State{Process: process(lift.ProcessGone)},
@@ -255,6 +314,68 @@ func TestActivationMissed(t *testing.T) {
 	if _, _, n := ActivationMissed(t0.Add(time.Hour), hosting(lift.SessionActive)); n != nil {
 		t.Error("an ACTIVE session missed its activation")
 	}
+	if _, _, n := ActivationMissed(t0.Add(time.Hour), State{Process: process(lift.ProcessIdle)}); n != nil {
+		t.Error("no session missed its activation")
+	}
+}
+
+func TestReservationMissed(t *testing.T) {
+	s := *hosting(lift.SessionActive, player("a", lift.PlayerReserved)).Session
+	after, p, freed := ReservationMissed(t0.Add(Reservation), s, player("a", lift.PlayerReserved))
+	if !freed || p.Status != lift.PlayerTimedOut || after.PlayerCount != 0 {
+		t.Errorf("in its time: %v, %+v, %d players", freed, p, after.PlayerCount)
+	}
+	if after, p, freed := ReservationMissed(t0.Add(Reservation-1), s, player("a", lift.PlayerReserved)); freed || p.Status != lift.PlayerReserved || after.PlayerCount != 1 {
+		t.Errorf("before its time: %v, %+v", freed, p)
+	}
+	if after, p, freed := ReservationMissed(t0.Add(Reservation), s, player("a", lift.PlayerActive)); freed || p.Status != lift.PlayerActive || after.PlayerCount != 1 {
+		t.Errorf("after the player came: %v, %+v", freed, p)
+	}
+}
+
+func TestReserve(t *testing.T) {
+	st, effects, err := Reserve(t0, process(lift.ProcessIdle), Want{ID: sid, MaxPlayers: 3, Timeout: time.Minute})
+	if err != nil || st.Process.State != lift.ProcessHosting || st.Process.SessionID != sid || st.Session.Status != lift.SessionActivating ||
+		!st.Session.ActivateBy.Equal(t0.Add(time.Minute)) || len(effects) != 1 || effects[0].StartSession.Session.ID != sid {
+		t.Errorf("an idle process: %+v, %+v, %v", st, effects, err)
+	}
+	busy := process(lift.ProcessActivating)
+	if st, effects, err := Reserve(t0, busy, Want{ID: sid}); err == nil || st.Session != nil || effects != nil || st.Process.SessionID != "" {
+		t.Errorf("one that is not ready: %+v, %+v, %v", st, effects, err)
+	}
+}
+
+// A backfill that is refused leaves the data of its match out of the session.
+func TestJoin(t *testing.T) {
+	s := *hosting(lift.SessionActive).Session
+	if s, _, err := Join(t0, s, make([]Seat, 2), "new"); err != nil || s.MatchmakerData != "new" || s.PlayerCount != 2 {
+		t.Errorf("with room: %+v, %v", s, err)
+	}
+	if s, _, err := Join(t0, s, make([]Seat, 3), "new"); err == nil || s.MatchmakerData != "" || s.PlayerCount != 0 {
+		t.Errorf("without: %+v, %v", s, err)
+	}
+}
+
+// A process is told to end once, and one that is gone not at all.
+func TestUnplaced(t *testing.T) {
+	for state, told := range map[lift.ProcessState]int{lift.ProcessHosting: 1, lift.ProcessTerminating: 0, lift.ProcessGone: 0} {
+		st := hosting(lift.SessionActivating)
+		st.Process.State = state
+		got, effects := Unplaced(t0, st, "stopped")
+		if len(effects) != told || got.Session.Status != lift.SessionTerminated || got.Session.Ended != "stopped" {
+			t.Errorf("its process %s: %+v, %+v", state, got, effects)
+		}
+	}
+}
+
+func TestLost(t *testing.T) {
+	got := Lost(t0, hosting(lift.SessionActive, player("a", lift.PlayerActive)), "power")
+	if got.Process.State != lift.ProcessGone || got.Process.Exit != "power" || got.Session.Ended != "its instance is gone: power" || got.Players[0].Status != lift.PlayerCompleted {
+		t.Errorf("got %+v", got)
+	}
+	if again := Lost(t0.Add(time.Hour), got, "rust"); !again.Process.EndedAt.Equal(t0) || again.Process.Exit != "power" {
+		t.Errorf("lost twice: %+v", again.Process)
+	}
 }
 
 func TestTerminate(t *testing.T) {
@@ -274,6 +395,9 @@ func TestTerminate(t *testing.T) {
 	}
 	if _, effects := Terminate(forced, true); len(effects) != 0 {
 		t.Errorf("forced twice: %+v", effects)
+	}
+	if at, effects := Terminate(hosting(lift.SessionActive), true); at.Process.State != lift.ProcessTerminating || len(effects) != 1 || !effects[0].TerminateProcess.Force {
+		t.Errorf("forced at once: %+v %+v", at, effects)
 	}
 	ended, _, err := Apply(t0, forced, lift.Event{ProcessExited: &lift.ProcessExited{ProcessID: forced.Process.ID}})
 	if err != nil || ended.Session.Status != lift.SessionTerminated || ended.Session.StatusReason != ReasonForced {
@@ -298,6 +422,11 @@ func TestCreated(t *testing.T) {
 	}
 	if c, err = Created(t0.Add(10*time.Minute), limit, c); err != nil || len(c.Times) != 2 {
 		t.Fatalf("after the first left the window: %v %v", c.Times, err)
+	}
+	for _, half := range []lift.CreatorLimit{{Sessions: 2}, {Minutes: 10}, {}} {
+		if Limits(half) {
+			t.Errorf("%+v restricts somebody", half)
+		}
 	}
 }
 

@@ -139,7 +139,7 @@ func (s *suite) breaks(ctx context.Context, id int, limit time.Duration) string 
 	if !s.reached[id] {
 		return ""
 	}
-	return s.run(ctx, min(limit, 20*time.Second+10*s.took), fmt.Sprint("CHAIRLIFT_MUTANT=", id))
+	return s.run(ctx, min(limit, 5*time.Second+4*s.took), fmt.Sprint("CHAIRLIFT_MUTANT=", id))
 }
 
 func (s *suite) run(ctx context.Context, limit time.Duration, env string) string {
