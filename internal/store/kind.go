@@ -122,7 +122,12 @@ func (k Kind) Stored(r Row) (Row, error) {
 		maps.DeleteFunc(r.Keys, func(_, v string) bool { return v == "" })
 	}
 	r.Due, r.Owner, r.Until = Micros(r.Due), "", time.Time{}
-	return r.Share(), nil
+	written := r.written
+	if r.written = nil; written == nil { // who wrote it did so by hand
+		return r.Share(), nil
+	}
+	r.reading = written
+	return r, nil
 }
 
 var (

@@ -134,6 +134,7 @@ type Row struct {
 	Until time.Time
 
 	reading *reading // of Body; see Share
+	written *reading // likewise, on the way into the store; see Kind.Stored
 }
 
 // Share returns r as a store keeps it at hand for many readers: the first of

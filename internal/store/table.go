@@ -55,7 +55,10 @@ func (t *Table[T]) Put(tx Tx, v *T) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", t.Kind.Name, err)
 	}
-	r := Row{ID: t.id(v), Body: body}
+	r := Row{ID: t.id(v), Body: body, written: &reading{}}
+	if c, ok := readBack(v); ok {
+		r.written.doc.Store(c)
+	}
 	if t.keys != nil {
 		r.Keys = t.keys(v)
 	}
