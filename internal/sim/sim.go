@@ -4,11 +4,11 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
-	"hash"
-	"hash/fnv"
+	"hash/maphash"
 	"io"
 	"math/rand/v2"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/auth"
@@ -20,7 +20,7 @@ import (
 // Outcome is what became of a world.
 type Outcome struct {
 	Plan   string        // what the seed chose
-	Hash   uint64        // of everything that happened, in order
+	Hash   uint64        // of everything that happened, in order; the same in one process only
 	Events int           // how many there were
 	Lasted time.Duration // of the world's own time
 	Tally  Tally
@@ -79,6 +79,8 @@ func Run(seed uint64, o Options) Outcome {
 	}
 }
 
+var hashSeed = maphash.MakeSeed()
+
 // world is everything there is.
 type world struct {
 	plan  plan
@@ -90,7 +92,8 @@ type world struct {
 	quiet bool // and no more clients
 	rest  bool // and everything has settled
 
-	hash   hash.Hash64
+	hash   maphash.Hash
+	line   []byte // of the story, to use again
 	trace  io.Writer
 	events int
 	tally  Tally
@@ -107,9 +110,10 @@ type world struct {
 func newWorld(seed uint64, o Options) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
-		hash: fnv.New64a(), trace: o.Trace, facts: newFacts(),
+		trace: o.Trace, facts: newFacts(),
 		ctx: auth.WithCaller(context.Background(), auth.Caller{Account: account, Region: region, Principal: "arn:aws:iam::" + account + ":user/sim"}),
 	}
+	w.hash.SetSeed(hashSeed)
 	w.plan = choose(w.rng)
 	if o.Plan != "" {
 		if err := w.plan.change(o.Plan); err != nil {
@@ -204,8 +208,10 @@ func (w *world) fail(format string, args ...any) {
 
 // note adds a line to the story.
 func (w *world) note(who, format string, args ...any) {
-	fmt.Fprintf(w.hash, "%d %s ", w.now.UnixMicro(), who)
-	fmt.Fprintf(w.hash, format, args...)
+	w.line = strconv.AppendInt(w.line[:0], w.now.UnixMicro(), 10)
+	w.line = append(append(append(w.line, ' '), who...), ' ')
+	w.line = fmt.Appendf(w.line, format, args...)
+	w.hash.Write(w.line)
 	if w.trace != nil {
 		fmt.Fprintf(w.trace, "%s %-22s "+format+"\n", append([]any{w.now.Format("15:04:05.000000"), who}, args...)...)
 	}

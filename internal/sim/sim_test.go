@@ -36,7 +36,7 @@ func TestSim(t *testing.T) {
 	)
 	// A world is small and gone soon, and the default would clean up after it
 	// some hundred times a second.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	defer debug.SetGCPercent(debug.SetGCPercent(1600))
 	events := 0
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
