@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/chairlift-games/chairlift/internal/scenario"
 )
 
 var record = flag.Bool("record", false, "write testdata/coverage.txt anew")
@@ -36,7 +38,7 @@ func TestClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps, err := Parse(string(text))
+	steps, err := scenario.Parse(string(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +79,7 @@ func TestClients(t *testing.T) {
 }
 
 // compareTrips compares every client with one that knows every member.
-func compareTrips(t *testing.T, steps []Step, trips []*trip) {
+func compareTrips(t *testing.T, steps []scenario.Step, trips []*trip) {
 	i := slices.IndexFunc(trips, func(tr *trip) bool { return tr.newest })
 	if i < 0 {
 		if len(trips) > 1 {
@@ -135,7 +137,7 @@ type call struct {
 
 // travel makes the whole journey. It goes on after a step that failed, so that
 // one run tells all there is to tell.
-func (tr *traveller) travel(steps []Step) {
+func (tr *traveller) travel(steps []scenario.Step) {
 	failed := 0
 	for _, s := range steps {
 		o, err := tr.step(s)
@@ -149,9 +151,9 @@ func (tr *traveller) travel(steps []Step) {
 	}
 }
 
-func (tr *traveller) step(s Step) (outcome, error) {
+func (tr *traveller) step(s scenario.Step) (outcome, error) {
 	unknown := outcome{unknown: true}
-	in, err := Fill(s.In, tr.answers)
+	in, err := scenario.Fill(s.In, tr.answers)
 	if err != nil {
 		if s.Since != "" && !tr.newest {
 			return unknown, nil // it needs an answer that this client could not ask for
@@ -173,7 +175,7 @@ func (tr *traveller) step(s Step) (outcome, error) {
 	}
 	began := time.Now()
 	a, err := tr.driver.ask(question)
-	for err == nil && time.Since(began) < 30*time.Second && a.Error == nil && a.Unknown == "" && first(s.Until, a.Out) != "" {
+	for err == nil && time.Since(began) < 30*time.Second && a.Error == nil && a.Unknown == "" && scenario.Unmet(s.Until, a.Out) != "" {
 		time.Sleep(30 * time.Millisecond)
 		a, err = tr.driver.ask(question)
 	}
@@ -200,7 +202,7 @@ func (tr *traveller) step(s Step) (outcome, error) {
 	if s.Fails != "" {
 		return unknown, fmt.Errorf("no error, but %v; expected %s", a.Out, s.Fails)
 	}
-	if why := first(tr.filled(slices.Concat(s.Until, s.Is)), a.Out); why != "" {
+	if why := scenario.Unmet(tr.filled(slices.Concat(s.Until, s.Is)), a.Out); why != "" {
 		return unknown, fmt.Errorf("%s in %v", why, a.Out)
 	}
 	n, err := Normalise(a.Out, journeyBegan, time.Now())
@@ -225,24 +227,13 @@ func (tr *traveller) step(s Step) (outcome, error) {
 var journeyBegan = time.Now()
 
 // filled returns expectations with the values they refer to.
-func (tr *traveller) filled(wants []Want) []Want {
+func (tr *traveller) filled(wants []scenario.Want) []scenario.Want {
 	for i, w := range wants {
-		if v, err := Fill(map[string]any{"": w.Value}, tr.answers); err == nil {
+		if v, err := scenario.Fill(map[string]any{"": w.Value}, tr.answers); err == nil {
 			wants[i].Value = v[""].(string)
 		}
 	}
 	return wants
-}
-
-// first says which of the expectations an answer does not meet.
-func first(wants []Want, out any) string {
-	for _, w := range wants {
-		got, _ := At(out, w.Path)
-		if text := fmt.Sprint(got); text != w.Value {
-			return fmt.Sprintf("%s is %s, not %s", w.Path, text, w.Value)
-		}
-	}
-	return ""
 }
 
 // skew is how wrong a client's clock is made: more than a signature may be.
@@ -262,7 +253,7 @@ func (tr *traveller) wrongClock() error {
 }
 
 // retried checks that the client tried again where it had to.
-func (tr *traveller) retried(s Step) error {
+func (tr *traveller) retried(s scenario.Step) error {
 	tries := tr.proxy.forget(s.Op)
 	switch {
 	case s.Fault == "500" && !slices.Equal(tries, []int{500, 200}):

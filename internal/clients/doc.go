@@ -2,7 +2,8 @@
 // SDKs and CLIs of several ages. Every client makes the same journey against a
 // real `chairlift serve`, and their answers are compared member by member.
 //
-// The journey is a text, testdata/journey.txt; [Parse] says how it is written.
+// The journey is a text, testdata/journey.txt; package scenario says how it is
+// written.
 // A driver is a small program around one client. It reads questions from
 // standard input and writes answers to standard output, one JSON object a line:
 //

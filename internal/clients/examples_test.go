@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/need"
+	"github.com/chairlift-games/chairlift/internal/scenario"
 )
 
 // An example is one command that the CLI's own manual shows.
@@ -141,7 +142,7 @@ func newExampleWorld(t *testing.T, d *driver, root string) *exampleWorld {
 		return a.Out
 	}
 	text := func(v any, path string) string {
-		s, _ := At(v, path)
+		s, _ := scenario.At(v, path)
 		return fmt.Sprint(s)
 	}
 	build := func(system string) string {

@@ -273,7 +273,7 @@ func (c *client) seat(token string) {
 
 // sendPlayer lets a player connect to the game server, if that player comes.
 func (w *world) sendPlayer(s lift.GameSessionID, p lift.PlayerSessionID) {
-	if w.bad(w.plan.faults.players, 30) {
+	if w.staged || w.bad(w.plan.faults.players, 30) {
 		return
 	}
 	d := w.some(20 * time.Second)

@@ -24,6 +24,7 @@ type game struct {
 	hosting  lift.GameSessionID
 	players  []lift.PlayerSessionID        // who are in
 	admitted map[lift.PlayerSessionID]bool // who ever were
+	denied   []lift.PlayerSessionID        // who were turned away
 	ending   bool
 }
 
@@ -147,6 +148,9 @@ func (g *game) activate() {
 		}
 		w.tally.Activated++
 		w.checkActivated(id)
+		if w.staged {
+			return
+		}
 		if w.chance(20) {
 			policy := []lift.PlayerPolicy{lift.DenyAll, lift.AcceptAll}[w.rng.IntN(2)]
 			g.ask(sdk.UpdatePlayerSessionCreationPolicy{GameSessionID: string(id), Policy: string(policy)}, func(agent.Answer) {})
@@ -172,6 +176,7 @@ func (g *game) join(p lift.PlayerSessionID) {
 	g.ask(sdk.AcceptPlayerSession{GameSessionID: string(g.hosting), PlayerSessionID: string(p)}, func(a agent.Answer) {
 		if a.Err != nil {
 			w.note("game "+short(g.id), "turns %s away: %v", short(p), a.Err)
+			g.denied = append(g.denied, p)
 			return
 		}
 		w.tally.Seated++
@@ -183,6 +188,9 @@ func (g *game) join(p lift.PlayerSessionID) {
 		w.checkAccepted(g, p)
 		if w.bad(w.plan.faults.players, 20) {
 			w.after(w.some(5*time.Second), func() { g.join(p) }) // somebody has copied it
+			return
+		}
+		if w.staged {
 			return
 		}
 		w.after(w.some(90*time.Second), func() { g.leave(p) })

@@ -218,7 +218,7 @@ func (w *world) someTicket(of func(*lift.Ticket) bool) *lift.Ticket {
 // askPlayers lets the players of a proposed match answer, if they do.
 func (w *world) askPlayers(t *lift.Ticket) {
 	for _, p := range t.Players {
-		if w.bad(w.plan.faults.players, 15) {
+		if w.staged || w.bad(w.plan.faults.players, 15) {
 			continue
 		}
 		accept := "ACCEPT"

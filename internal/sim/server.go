@@ -156,7 +156,7 @@ func (s *server) crash() {
 	}
 	life := s.life
 	pause := w.some(10 * time.Second)
-	if w.bad(true, 20) {
+	if w.bad(!w.staged, 20) { // too long for what a scenario awaits
 		pause = w.some(6 * time.Minute)
 	}
 	w.after(pause, func() {

@@ -27,7 +27,7 @@ func shrink(seed uint64, o Options, until time.Time) string {
 		kept = changes
 		return true
 	}
-	plan := newWorld(seed, Options{}).plan
+	plan := newWorld(seed, choose, Options{}).plan
 	for _, s := range plan.settings() {
 		if on, ok := s.at.(*bool); ok && *on {
 			try(s, false)
@@ -68,7 +68,7 @@ func TestShrink(t *testing.T) {
 			continue // it never came to a session
 		}
 		got := shrink(seed, o, time.Now().Add(time.Minute))
-		p := newWorld(seed, Options{Plan: got}).plan
+		p := newWorld(seed, choose, Options{Plan: got}).plan
 		for _, s := range p.settings() {
 			if on, ok := s.at.(*bool); ok && *on {
 				t.Errorf("seed %d keeps %s", seed, s)

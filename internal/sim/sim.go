@@ -70,10 +70,23 @@ type Options struct {
 
 // Run lives through the world of a seed.
 func Run(seed uint64, o Options) Outcome {
-	w := newWorld(seed, o)
+	w := newWorld(seed, choose, o)
 	defer w.store.Close()
+	return w.outcome(w.live)
+}
+
+// outcome runs life and tells what became of the world. A panic is a failure
+// like others.
+func (w *world) outcome(life func()) Outcome {
 	begin := w.now
-	w.liveOrFail()
+	func() {
+		defer func() {
+			if p := recover(); p != nil {
+				w.fail("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		life()
+	}()
 	return Outcome{
 		Plan: w.plan.String(), Hash: w.hash.Sum64(), Events: w.events, Lasted: w.now.Sub(begin), Tally: w.tally, Err: w.err,
 	}
@@ -92,6 +105,8 @@ type world struct {
 	quiet bool // and no more clients
 	rest  bool // and everything has settled
 
+	staged bool // players and game servers do what a scenario says and nothing else
+
 	hash   maphash.Hash
 	line   []byte // of the story, to use again
 	trace  io.Writer
@@ -107,7 +122,7 @@ type world struct {
 	facts   facts
 }
 
-func newWorld(seed uint64, o Options) *world {
+func newWorld(seed uint64, choose func(*rand.Rand) plan, o Options) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 		trace: o.Trace, facts: newFacts(),
@@ -138,16 +153,6 @@ func newWorld(seed uint64, o Options) *world {
 	return w
 }
 
-// liveOrFail makes a panic a failure like others.
-func (w *world) liveOrFail() {
-	defer func() {
-		if p := recover(); p != nil {
-			w.fail("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	w.live()
-}
-
 // live goes from event to event until everything has come to rest.
 func (w *world) live() {
 	w.server.start()
@@ -159,16 +164,31 @@ func (w *world) live() {
 	}
 	w.scheduleFaults()
 	w.after(w.plan.busy, func() {
-		w.calm = true
-		w.note("world", "the faults stop")
-		w.server.revive()
-		w.after(calmFor, func() {
-			w.quiet = true
-			w.note("world", "the clients stop")
-			w.look(w.now.Add(restLimit))
-		})
+		w.endFaults()
+		w.after(calmFor, w.endClients)
 	})
-	for w.err == nil && !w.rest && w.queue.Len() > 0 {
+	w.goOn(func() bool { return w.rest })
+}
+
+func (w *world) endFaults() {
+	w.calm = true
+	w.note("world", "the faults stop")
+	w.server.revive()
+}
+
+func (w *world) endClients() {
+	w.quiet = true
+	w.note("world", "the clients stop")
+	w.look(w.now.Add(restLimit))
+}
+
+// goOn goes from event to event until it is enough.
+func (w *world) goOn(enough func() bool) {
+	for w.err == nil && !enough() {
+		if w.queue.Len() == 0 {
+			w.fail("nothing happens any more, and the world is not at rest")
+			return
+		}
 		e := heap.Pop(&w.queue).(entry)
 		if e.at.After(w.now) {
 			w.now = e.at
@@ -179,9 +199,6 @@ func (w *world) live() {
 		}
 		e.do()
 		w.server.after()
-	}
-	if w.err == nil && !w.rest {
-		w.fail("nothing happens any more, and the world is not at rest")
 	}
 }
 

@@ -1,4 +1,4 @@
-package clients
+package scenario
 
 import (
 	"encoding/json"
@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// A Step is one call of a journey, with what must come of it.
+// A Step is one call or act, with what must come of it.
 type Step struct {
-	Line   int    // in the journey's text, from 1
+	Line   int    // in the text, from 1
 	Name   string // under which later steps find the answer; empty: under none
-	Op     string
+	Op     string // an operation of the API, or an act
 	In     map[string]any
 	Fails  string   // the code of the error that must come; empty: none may
 	Since  string   // year and month from which clients may know what it says
@@ -28,7 +28,7 @@ type Step struct {
 // A Want is a value expected at a path of an answer, as [At] understands both.
 type Want struct{ Path, Value string }
 
-// Parse reads a journey. A step begins at the start of a line: an operation,
+// Parse reads a scenario. A step begins at the start of a line: an operation,
 // its input as JSON on this and further lines, and under it indented lines of
 // what is expected. Text after # at the start of a line is for people.
 //
@@ -159,7 +159,7 @@ func references(v any) []string {
 	return names
 }
 
-// predefined are the names whose values the test gives.
+// predefined are the names whose values are given from outside.
 var predefined = []string{"machine"}
 
 // Fill returns a copy of an input with every ${name.path} replaced by what the
@@ -231,4 +231,16 @@ func At(v any, path string) (any, bool) {
 		}
 	}
 	return v, true
+}
+
+// Unmet says which of the expectations an answer does not meet first; empty if
+// it meets all.
+func Unmet(wants []Want, out any) string {
+	for _, w := range wants {
+		got, _ := At(out, w.Path)
+		if text := fmt.Sprint(got); text != w.Value {
+			return fmt.Sprintf("%s is %s, not %s", w.Path, text, w.Value)
+		}
+	}
+	return ""
 }
