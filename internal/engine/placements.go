@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -80,8 +81,12 @@ func (tx *Tx) place(p *lift.Placement) error {
 		next := placement.Waiting(tx.Now, *q, *p, skips)
 		return store.Placements.Put(tx, &next)
 	}
+	id, err := tx.placedSessionID(choice.Fleet, p.ID)
+	if err != nil {
+		return err
+	}
 	s, err := tx.openOn(choice.Fleet, choice.Process, session.Want{
-		ID:   lift.GameSessionARN(choice.Fleet.Region, choice.Fleet.ID, "gsess-"+tx.NewID()),
+		ID:   id,
 		Name: p.Name, MaxPlayers: p.MaxPlayers, Properties: p.Properties, Data: p.Data, MatchmakerData: p.MatchmakerData, Matchmaker: p.Matchmaker,
 		PlacementID: p.ID, Queue: p.Queue, QueueRegion: p.Region,
 	})
@@ -90,6 +95,22 @@ func (tx *Tx) place(p *lift.Placement) error {
 	}
 	next := placement.Opened(*p, *s)
 	return store.Placements.Put(tx, &next)
+}
+
+// placedSessionID names the game session of a placement's attempt after the
+// placement, so that one leads to the other: its id at first, then with -2, -3
+// (behaviour 8.3). What has the name may also be of an older placement whose id
+// was free again, or of one in another region.
+func (tx *Tx) placedSessionID(f *lift.Fleet, id lift.PlacementID) (lift.GameSessionID, error) {
+	name := string(id)
+	for n := 2; ; n++ {
+		arn := lift.GameSessionARN(f.Region, f.ID, name)
+		_, taken, err := store.Sessions.Get(tx, string(arn))
+		if err != nil || !taken {
+			return arn, err
+		}
+		name = fmt.Sprintf("%s-%d", id, n)
+	}
 }
 
 // queue returns the queue of p, nil if it was deleted. A turn places many

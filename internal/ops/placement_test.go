@@ -202,6 +202,32 @@ func (w *world) abroad(region string) string {
 	return id
 }
 
+// A game session is named after its placement, and after the attempt if it is
+// not the first.
+func TestPlacedSessionName(t *testing.T) {
+	w := newWorld(t)
+	fleet, _ := w.activeFleet(func(in *api.CreateFleetInput) { in.RuntimeConfiguration.GameSessionActivationTimeoutSeconds = new(5) })
+	w.newQueue("q", fleet)
+	must(w.StartGameSessionPlacement(w.ctx, &api.StartGameSessionPlacementInput{PlacementId: "p", GameSessionQueueName: "q", MaximumPlayerSessionCount: 1}))(t)
+	name := func() string {
+		return or(must(w.ExplainPlacement(w.ctx, &api.ExplainPlacementInput{PlacementId: "p"}))(t).GameSessionId, "")
+	}
+	w.turn()
+	if got, want := name(), string(lift.GameSessionARN("us-west-2", lift.FleetID(fleet), "p")); got != want {
+		t.Fatalf("the session is %s, want %s", got, want)
+	}
+	w.pass(5 * time.Second) // it is not activated
+	w.turn()
+	second := string(lift.GameSessionARN("us-west-2", lift.FleetID(fleet), "p-2"))
+	if got := name(); got != second {
+		t.Fatalf("the next session is %s, want %s", got, second)
+	}
+	w.activate(second)
+	if p := w.placement("p"); *p.Status != "FULFILLED" || *p.GameSessionArn != second {
+		t.Errorf("%s with %s", *p.Status, *p.GameSessionArn)
+	}
+}
+
 // A queue reaches fleets in other regions, and players go where they are near.
 func TestPlacementAcrossRegions(t *testing.T) {
 	w := newWorld(t)
