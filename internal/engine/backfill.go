@@ -122,11 +122,20 @@ func (tx *Tx) joinSession(m *lift.Match, ts []*lift.Ticket) (bool, error) {
 			return false, err
 		}
 	}
+	// Every ticket lists the slots of its own players. Those of the backfill
+	// ticket have theirs already, but for those who left.
+	slots, err := tx.held(s.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, p := range players {
+		slots[p.PlayerID] = p.ID
+	}
 	for _, t := range ts {
 		t.Session = &lift.MatchSession{SessionID: s.ID, Address: s.Address, DNSName: s.DNSName, Port: s.Port}
-		for _, p := range players {
-			if t != b && t.Holds(p.PlayerID) {
-				t.Session.Placed = append(t.Session.Placed, lift.PlacedPlayer{PlayerID: p.PlayerID, PlayerSessionID: p.ID})
+		for _, p := range t.Players {
+			if slot := slots[p.ID]; slot != "" {
+				t.Session.Placed = append(t.Session.Placed, lift.PlacedPlayer{PlayerID: p.ID, PlayerSessionID: slot})
 			}
 		}
 	}
@@ -144,6 +153,17 @@ func (tx *Tx) joinSession(m *lift.Match, ts []*lift.Ticket) (bool, error) {
 		return true, err
 	}
 	return true, tx.AddTicket(next)
+}
+
+// held are the player sessions of those who are in a game session or expected
+// there.
+func (tx *Tx) held(id lift.GameSessionID) (map[string]lift.PlayerSessionID, error) {
+	live, err := store.Players.All(tx, "live", string(id)+"/")
+	slots := make(map[string]lift.PlayerSessionID, len(live))
+	for _, p := range live {
+		slots[p.PlayerID] = p.ID
+	}
+	return slots, err
 }
 
 // follower makes the next automatic backfill ticket of a session, if it is to

@@ -120,6 +120,14 @@ func TestBackfill(t *testing.T) {
 	}
 	c.match()
 	c.expect("more SEARCHING") // alone it is no match
+	slots := map[string]string{}
+	for _, id := range []string{"a", "b"} {
+		placed := c.ticket(id).GameSessionConnectionInfo.MatchedPlayerSessions
+		slots["p-"+id] = *placed[0].PlayerSessionId
+	}
+	host := c.hostOf(session)
+	c.tell(host.InstanceID, lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: host.ID, SessionID: lift.GameSessionID(session), PlayerID: lift.PlayerSessionID(slots["p-b"])}})
+	c.tell(host.InstanceID, lift.Event{RemovePlayer: &lift.RemovePlayer{ProcessID: host.ID, SessionID: lift.GameSessionID(session), PlayerID: lift.PlayerSessionID(slots["p-b"])}})
 	c.start("four", "c", 3)
 	c.match()
 	c.expect("more COMPLETED", "c COMPLETED")
@@ -128,7 +136,7 @@ func TestBackfill(t *testing.T) {
 		t.Errorf("the server was told of %s, automatic ticket %q", teams, auto)
 	}
 	shown := must(c.DescribeGameSessions(c.ctx, &api.DescribeGameSessionsInput{GameSessionId: &session}))(t).GameSessions[0]
-	if *shown.CurrentPlayerSessionCount != 3 || *shown.MatchmakerData != gs.MatchmakerData {
+	if *shown.CurrentPlayerSessionCount != 2 || *shown.MatchmakerData != gs.MatchmakerData {
 		t.Errorf("session %+v", shown)
 	}
 	tk := c.ticket("c")
@@ -139,6 +147,12 @@ func TestBackfill(t *testing.T) {
 	ps := must(c.DescribePlayerSessions(c.ctx, &api.DescribePlayerSessionsInput{PlayerSessionId: info.MatchedPlayerSessions[0].PlayerSessionId}))(t).PlayerSessions
 	if len(ps) != 1 || *ps[0].Status != "RESERVED" || *ps[0].GameSessionId != session {
 		t.Errorf("player session %+v", ps)
+	}
+	// The backfill ticket lists the slots of its own players, but for b, who left.
+	info = c.ticket("more").GameSessionConnectionInfo
+	if *info.GameSessionArn != session || *info.PlayerGatewayStatus != "DISABLED" || len(info.MatchedPlayerSessions) != 1 ||
+		*info.MatchedPlayerSessions[0].PlayerId != "p-a" || *info.MatchedPlayerSessions[0].PlayerSessionId != slots["p-a"] {
+		t.Errorf("connection info of the backfill ticket %+v", info)
 	}
 	if len(c.sessions()) != 1 {
 		t.Error("another session was made")

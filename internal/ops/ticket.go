@@ -208,6 +208,7 @@ func ticketShape(t *lift.Ticket) *api.MatchmakingTicket {
 		info := &api.GameSessionConnectionInfo{
 			GameSessionArn: opt(s.SessionID), IpAddress: opt(s.Address), DnsName: opt(s.DNSName), Port: positive(s.Port),
 			MatchedPlayerSessions: make([]api.MatchedPlayerSession, len(s.Placed)),
+			PlayerGatewayStatus:   new("DISABLED"), // there is no player gateway: clients connect to the server itself
 		}
 		for i, pl := range s.Placed {
 			info.MatchedPlayerSessions[i] = api.MatchedPlayerSession{PlayerId: opt(pl.PlayerID), PlayerSessionId: opt(pl.PlayerSessionID)}

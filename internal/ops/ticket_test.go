@@ -145,6 +145,7 @@ func TestMatchmakingToAGameSession(t *testing.T) {
 		want := &api.GameSessionConnectionInfo{
 			GameSessionArn: &ids[0], IpAddress: new("10.0.0.7"), DnsName: info.DnsName, Port: players[i].Port,
 			MatchedPlayerSessions: []api.MatchedPlayerSession{{PlayerId: new("p-" + id), PlayerSessionId: players[i].PlayerSessionId}},
+			PlayerGatewayStatus:   new("DISABLED"),
 		}
 		if d := cmp.Diff(want, info); d != "" {
 			t.Error(d)

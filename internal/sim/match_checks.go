@@ -91,14 +91,22 @@ func (w *world) checkCompleted(old, now *lift.Ticket) {
 	}
 	w.tally.Hosted++
 	seats := len(now.Players)
-	if now.Backfill != nil {
-		seats = 0 // its players are in
+	if now.Backfill != nil { // its players are in, or have left
+		seats = 0
+		for _, p := range w.facts.players {
+			if p.GameSessionID == now.Session.SessionID && p.Status.Live() && now.Holds(p.PlayerID) {
+				seats++
+			}
+		}
 	}
 	for _, pl := range now.Session.Placed {
 		if !now.Holds(pl.PlayerID) {
 			w.fail("ticket %s is COMPLETED with a seat for %s", now.ID, pl.PlayerID)
 		}
-		if old.Status != lift.TicketPlacing {
+		if p := w.facts.players[pl.PlayerSessionID]; now.Backfill != nil && (p == nil || p.PlayerID != pl.PlayerID || !p.Status.Live()) {
+			w.fail("backfill ticket %s is COMPLETED with a seat for %s that is %+v", now.ID, pl.PlayerID, p)
+		}
+		if old.Status != lift.TicketPlacing && now.Backfill == nil {
 			w.tally.Backfilled++
 			w.sendPlayer(now.Session.SessionID, pl.PlayerSessionID)
 		}
