@@ -102,6 +102,21 @@ type MatchSession struct {
 	Placed    []PlacedPlayer // those of the ticket
 }
 
+// RecentWaits is how long tickets of a matchmaker waited that were matched
+// lately (flexmatch 10.3).
+type RecentWaits struct {
+	Region        string
+	Configuration string
+	Slots         []WaitSlot // the oldest first
+}
+
+// WaitSlot sums up the tickets that were matched in some seconds.
+type WaitSlot struct {
+	From    int64 // when it begins, in seconds since 1970
+	Tickets int
+	Total   time.Duration // of their waits
+}
+
 // Seeker is a player who is in a live ticket, which is at most one in each
 // region (flexmatch 10.2).
 type Seeker struct {

@@ -276,7 +276,7 @@ func (p *Pool) complete(now time.Time, entries []*entry, m Match, u *Update) {
 			u.change(e.id, e.status, to, "", "", m.ID)
 		}
 		if !e.backfill { // players want to know how long players wait
-			p.waits.note(now, now.Sub(time.Unix(0, e.start)))
+			NoteWait(&p.waits, now, now.Sub(time.Unix(0, e.start)))
 		}
 		p.forget(e)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/match/rules"
 )
 
@@ -74,7 +75,7 @@ type Pool struct {
 	waiting    int    // tickets that search
 	strict     int    // see strictPool
 	resume     uint64 // the ticket at which a pass over large matches was cut short
-	waits      estimate
+	waits      lift.RecentWaits
 
 	locations     map[string]location
 	locationNames []string
@@ -430,42 +431,4 @@ func (p *Pool) next(now time.Time) time.Time {
 		}
 	}
 	return at
-}
-
-// EstimatedWait is the mean time from start to match of recent tickets, and
-// false without enough of them (10.3).
-func (p *Pool) EstimatedWait(now time.Time) (time.Duration, bool) { return p.waits.mean(now) }
-
-// estimate keeps the waits of recently matched tickets.
-type estimate struct {
-	at    []int64 // Unix nanoseconds, ascending
-	waits []time.Duration
-}
-
-const (
-	estimateWindow  = 5 * time.Minute
-	estimateTickets = 5
-	estimateKept    = 1024
-)
-
-func (w *estimate) note(now time.Time, wait time.Duration) {
-	if len(w.at) == 2*estimateKept {
-		w.at = append(w.at[:0], w.at[estimateKept:]...)
-		w.waits = append(w.waits[:0], w.waits[estimateKept:]...)
-	}
-	w.at, w.waits = append(w.at, now.UnixNano()), append(w.waits, wait)
-}
-
-func (w *estimate) mean(now time.Time) (time.Duration, bool) {
-	oldest := now.Add(-estimateWindow).UnixNano()
-	var sum time.Duration
-	n := 0
-	for i := len(w.at) - 1; i >= 0 && w.at[i] >= oldest && n < estimateKept; i-- {
-		sum += w.waits[i]
-		n++
-	}
-	if n < estimateTickets {
-		return 0, false
-	}
-	return sum / time.Duration(n), true
 }

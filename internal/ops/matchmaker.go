@@ -182,6 +182,9 @@ func (s *Service) DeleteMatchmakingConfiguration(ctx context.Context, in *api.De
 		if len(live) > 0 {
 			return nil, invalid("matchmaking ticket %s is %s and uses matchmaking configuration %s; wait for it or stop it first", live[0].ID, live[0].Status, m.Name)
 		}
+		if err := store.Waits.Delete(tx, id); err != nil {
+			return nil, err
+		}
 		return &api.DeleteMatchmakingConfigurationOutput{}, store.Configurations.Delete(tx, id)
 	})
 }

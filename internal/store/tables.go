@@ -372,6 +372,11 @@ var (
 		id: func(s *lift.Seeker) string { return PlayerKey(s.Region, s.PlayerID) },
 	}
 
+	Waits = &Table[lift.RecentWaits]{
+		Kind: Kind{Name: "waits"}, noun: "recent waits",
+		id: func(w *lift.RecentWaits) string { return InRegion(w.Region, w.Configuration) },
+	}
+
 	Matches = &Table[lift.Match]{
 		Kind: Kind{Name: "match"}, noun: "match",
 		id: func(m *lift.Match) string { return InRegion(m.Region, string(m.ID)) },
@@ -460,7 +465,7 @@ func Kinds() []Kind {
 	return []Kind{
 		Builds.Kind, Scripts.Kind, Aliases.Kind, Locations.Kind, Fleets.Kind, Scalings.Kind, PeeringAuthorizations.Kind, Peerings.Kind, GameServerGroups.Kind, GameServers.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
 		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind,
-		Tickets.Kind, Seekers.Kind, Matches.Kind, Events.Kind, Effects.Kind, DeadLetters.Kind, Conversations.Kind, Keys.Kind, Answers.Kind, Secrets.Kind,
+		Tickets.Kind, Seekers.Kind, Waits.Kind, Matches.Kind, Events.Kind, Effects.Kind, DeadLetters.Kind, Conversations.Kind, Keys.Kind, Answers.Kind, Secrets.Kind,
 		Servers.Kind, Leases.Kind,
 	}
 }

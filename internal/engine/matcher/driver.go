@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/engine"
@@ -30,6 +31,7 @@ type driver struct {
 	pool  *match.Pool
 	held  map[match.TicketID]bool // what is in the pool
 	swept time.Time
+	waits lift.RecentWaits // as committed: what the estimates of waits go by
 
 	// Of several servers one drives the pool: the holder of its lease.
 	epoch int64     // of the lease when the pool was made
@@ -177,6 +179,12 @@ func (d *driver) gather(ctx context.Context, now time.Time) (ok bool, err error)
 		if set == nil {
 			return false, fmt.Errorf("rule set %s: %w", r.Name, findings)
 		}
+		if err := d.engine.View(ctx, func(tx store.Tx) (err error) {
+			d.waits, err = d.recentWaits(tx)
+			return err
+		}); err != nil {
+			return false, err
+		}
 		d.made, d.set, d.pool, d.held, d.swept = made, set, newPool(c, set), map[match.TicketID]bool{}, time.Time{}
 	}
 	if now.Sub(d.swept) >= sweepEvery {
@@ -269,7 +277,7 @@ func (d *driver) tellEvaluations() {
 func (d *driver) arrivals(ctx context.Context) error {
 	for {
 		now := d.engine.Now()
-		wait, known := d.pool.EstimatedWait(now)
+		wait, known := match.MeanWait(d.waits, now)
 		var taken []*lift.Ticket
 		err := d.update(ctx, func(tx *engine.Tx) (err error) {
 			taken, _, err = store.Tickets.Scan(tx, "arriving", d.key+"/", store.Cursor{}, arrivalBatch)
@@ -348,12 +356,17 @@ func (d *driver) commit(ctx context.Context, now time.Time) error {
 	batch := d.found[:min(matchBatch, len(d.found))]
 	var back []*lift.Ticket
 	stale := false
+	var waits lift.RecentWaits
 	err := d.update(ctx, func(tx *engine.Tx) error {
 		back, stale = nil, false
 		c, _, err := load(tx, d.key)
 		if err != nil {
 			return err
 		}
+		if waits, err = d.recentWaits(tx); err != nil {
+			return err
+		}
+		noted := false
 		for _, f := range batch {
 			ts, err := d.tickets(tx, f)
 			if err != nil {
@@ -372,14 +385,24 @@ func (d *driver) commit(ctx context.Context, now time.Time) error {
 			if !ok {
 				stale = true
 				back = append(back, ts...)
+				continue
+			}
+			for _, t := range ts {
+				if t.Backfill == nil { // players want to know how long players wait
+					match.NoteWait(&waits, now, now.Sub(t.StartedAt))
+					noted = true
+				}
 			}
 		}
-		return nil
+		if !noted {
+			return nil
+		}
+		return store.Waits.Put(tx, &waits)
 	})
 	if err != nil {
 		return err
 	}
-	d.found = d.found[len(batch):]
+	d.found, d.waits = d.found[len(batch):], waits
 	for _, f := range batch {
 		d.forget(f.Tickets...)
 	}
@@ -390,6 +413,18 @@ func (d *driver) commit(ctx context.Context, now time.Time) error {
 	}
 	d.stale = d.stale || stale
 	return nil
+}
+
+// recentWaits loads how long tickets of this configuration waited lately. They
+// are a row, so that another server, or this one after a restart, tells players
+// the same.
+func (d *driver) recentWaits(tx store.Tx) (lift.RecentWaits, error) {
+	w, ok, err := store.Waits.Get(tx, d.key)
+	if err != nil || !ok {
+		region, name, _ := strings.Cut(d.key, "/")
+		return lift.RecentWaits{Region: region, Configuration: name}, err
+	}
+	return *w, nil
 }
 
 // tickets loads the tickets of a match that are still there.
