@@ -18,6 +18,7 @@ type serveCmd struct {
 	Account       string       `help:"Account number in ARNs, 12 digits." default:"000000000000"`
 	Host          string       `help:"What starts instances: local (isolated where the rights allow, else shared), isolated, shared or none." enum:"local,isolated,shared,none" default:"local"`
 	Profile       string       `help:"Whose rules: standard, hosted or 2019." enum:"standard,hosted,2019" default:"standard"`
+	DNSSuffix     string       `help:"Domain for the host names of instances: players are told ip-10-0-0-7.DOMAIN beside the address 10.0.0.7, and the domain's DNS must say the same." name:"dns-suffix" placeholder:"DOMAIN"`
 	Events        string       `help:"File that gets every event, one a line; - is standard output." placeholder:"FILE"`
 	Sinks         notify.Sinks `help:"Where events go, as YAML: best kept in the configuration file, see docs/events.md." placeholder:"YAML"`
 	StopInstances bool         `help:"End all instances when the service ends."`
@@ -38,7 +39,7 @@ func (c *serveCmd) Run(w *cli.World) error {
 		sinks = append(slices.Clone(sinks), notify.Sink{Name: "events", File: c.Events})
 	}
 	s, err := server.Open(w.Ctx, server.Options{
-		Addr: c.Addr, Data: c.Data, Store: c.Store, Files: c.Files, Region: c.Region, Account: c.Account, Profile: c.Profile,
+		Addr: c.Addr, Data: c.Data, Store: c.Store, Files: c.Files, Region: c.Region, Account: c.Account, Profile: c.Profile, DNSSuffix: c.DNSSuffix,
 		Host: server.LocalHost(c.Host), StopInstances: c.StopInstances, Log: log, Getenv: w.Getenv, NoReplay: c.NoReplay,
 		Sinks: sinks, Out: w.Out,
 	})

@@ -45,6 +45,8 @@ type Options struct {
 	// Sinks names the sinks that an event published to the topic goes to; the
 	// topic is "" if its source has none. Nil: nobody listens.
 	Sinks func(topic string) []string
+	// DNSSuffix is the domain that instances get host names in; "" for none.
+	DNSSuffix string
 	// Codes renames event codes, for eras that had others.
 	Codes map[lift.EventCode]lift.EventCode
 	// Count, if not nil, hears of what was committed, for the metrics.

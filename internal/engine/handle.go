@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/chairlift-games/chairlift/internal/fleet"
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -183,7 +185,20 @@ func (tx *Tx) applyInstance(inst *lift.Instance, ev lift.Event) error {
 	case ev.Failed != nil:
 		return tx.progress(fleet.Failed(tx.Now, *f, *inst, *ev.Failed))
 	}
-	return tx.progress(fleet.Reached(*f, *inst, *ev.Stage))
+	p := fleet.Reached(*f, *inst, *ev.Stage)
+	p.Instance.DNSName = hostName(p.Instance.Address, tx.e.opts.DNSSuffix)
+	return tx.progress(p)
+}
+
+// hostName is the name of an instance in the domain that the operator chose,
+// "" if there is none. It is made of the address as the real service makes it
+// (behaviour 2.9), so that a DNS can tell the address from the name.
+func hostName(address, domain string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || domain == "" {
+		return ""
+	}
+	return "ip-" + strings.NewReplacer(".", "-", ":", "-").Replace(ip.String()) + "." + domain
 }
 
 // progress saves what a decider of the fleet room answered.

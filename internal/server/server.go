@@ -51,6 +51,10 @@ type Options struct {
 	Region  string // of fleets made by callers who name none; default us-west-2
 	Account string // 12 digits; default 000000000000
 	Profile string // standard, hosted or 2019; default standard
+	// DNSSuffix is the domain of instances' host names, such as that of
+	// ip-10-0-0-7.games.example; none by default. Whoever serves the domain
+	// must resolve them.
+	DNSSuffix string
 
 	// Host starts the agents of instances; see LocalHost. Nil: none, so fleets
 	// wait for instances that never come.
@@ -85,7 +89,10 @@ const (
 	uploadsOld    = 48 * time.Hour // uploads in parts that nobody ended
 )
 
-var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+var (
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+	domainForm  = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+)
 
 // Server is a service that is open. Run serves.
 type Server struct {
@@ -130,6 +137,8 @@ func (s *Server) open(ctx context.Context) (err error) {
 	switch {
 	case !accountForm.MatchString(o.Account):
 		return fmt.Errorf("the account %q is not 12 digits; change --account", o.Account)
+	case o.DNSSuffix != "" && !domainForm.MatchString(o.DNSSuffix):
+		return fmt.Errorf("%q is not a domain such as games.example; change --dns-suffix", o.DNSSuffix)
 	}
 	rules, err := ops.RulesOf(o.Profile)
 	if err != nil {
@@ -180,7 +189,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		Store: s.store, Sender: out, Log: o.Log, NoReplay: o.NoReplay, Now: o.now,
 		Heard: func(id lift.InstanceID) (time.Time, bool) { return s.hub.Heard(id) },
 		Sinks: listeners, Count: func(c engine.Count) { count(m, c) },
-		Codes: codesOf(o.Profile),
+		Codes: codesOf(o.Profile), DNSSuffix: o.DNSSuffix,
 	})
 	s.logs = &logs{dir: filepath.Join(o.Files, "logs")}
 	s.hub = link.NewHub(link.HubOptions{Service: &agents{engine: s.engine, builds: s.files, logs: s.logs}, Log: o.Log})
