@@ -69,6 +69,7 @@ type verdict struct {
 // judge goes through the operations of the model in order of their names.
 func judge(recording clients.Recording, use *usage) []verdict {
 	var all []verdict
+	seen := shown(recording, use)
 	for i := range api.Operations {
 		op := &api.Operations[i]
 		if op.Service != "GameLift" {
@@ -81,8 +82,10 @@ func judge(recording clients.Recording, use *usage) []verdict {
 				rec = &clients.Record{}
 			}
 			v.clients = len(rec.Clients)
-			v.ignored, v.unset = split(memberPaths(op.NewInput()), use.read, rec.In)
-			v.unanswered, v.unread = split(memberPaths(op.NewOutput()), use.filled, rec.Out)
+			v.ignored, v.unset = split(memberPaths(op.NewInput()), use.read, func(m member) bool { return has(rec.In, m.path) })
+			v.unanswered, v.unread = split(memberPaths(op.NewOutput()), use.filled, func(m member) bool {
+				return has(rec.Out, m.path) || len(rec.Clients) > 0 && seen.by(op.Name, m.field)
+			})
 			v.state = works
 			if v.clients == 0 || len(v.ignored)+len(v.unset)+len(v.unanswered)+len(v.unread) > 0 {
 				v.state = partly
@@ -93,17 +96,51 @@ func judge(recording clients.Recording, use *usage) []verdict {
 	return all
 }
 
+// elsewhere knows of each field of outputs which operations showed it to a client.
+type elsewhere struct {
+	use *usage
+	ops map[string][]string // by field
+}
+
+func shown(recording clients.Recording, use *usage) *elsewhere {
+	e := &elsewhere{use, map[string][]string{}}
+	for i := range api.Operations {
+		op := &api.Operations[i]
+		rec := recording[op.Name]
+		if op.Service != "GameLift" || rec == nil || !use.methods[op.Name] {
+			continue
+		}
+		for _, m := range memberPaths(op.NewOutput()) {
+			if has(rec.Out, m.path) {
+				e.ops[m.field] = append(e.ops[m.field], op.Name)
+			}
+		}
+	}
+	return e
+}
+
+// by says whether an operation fills a field by the same functions, and no
+// others, as one that showed it. A ticket that was just made has no end, which
+// no client can read in the answer to StartMatchmaking; but
+// DescribeMatchmaking, which shows tickets by the same lines, told it.
+func (e *elsewhere) by(op, field string) bool {
+	mine := e.use.fillers(op, field)
+	return len(mine) > 0 && slices.ContainsFunc(e.ops[field], func(other string) bool {
+		return other != op && maps.Equal(mine, e.use.fillers(other, field))
+	})
+}
+
 // split sorts out the members that the source does not touch, and those that
-// it does but the recording lacks. What lies below a member that is in either
+// it does but no client showed. What lies below a member that is in either
 // list is not listed.
-func split(members []member, touched map[string]bool, recorded map[string]bool) (untouched, missing []string) {
+func split(members []member, touched map[string]bool, shown func(member) bool) (untouched, missing []string) {
 	for _, m := range members {
 		below := func(p string) bool { return strings.HasPrefix(m.path, p+".") }
 		switch {
 		case slices.ContainsFunc(untouched, below) || slices.ContainsFunc(missing, below):
 		case !touched[m.field]:
 			untouched = append(untouched, m.path)
-		case !has(recorded, m.path):
+		case !shown(m):
 			missing = append(missing, m.path)
 		}
 	}
@@ -147,7 +184,8 @@ func page(all []verdict) string {
 Of the %d operations of the newest model, %d work, %d work in part, %d are not built yet and answer an error that says so. Written by
 `+"`make coverage`"+` from the source and from the journeys of real clients that [testing.md](testing.md#real-clients) describes; do not edit.
 
-- **works**: in those journeys real clients set every member of its input and read every member of its output.
+- **works**: in those journeys real clients set every member of its input, and read every member of its output or were told the same by another
+  operation, whose answers the same lines write.
 - **partly**: it answers, but some members are *ignored* (accepted, and no line looks at them), *never answered* (no line fills them), or
   *not shown* (the source has them, but no journey set or read them: they may work, or be refused with a sentence that says they are not built).
 - **not yet**: every call is answered by an error that says so.

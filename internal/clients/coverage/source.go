@@ -65,6 +65,31 @@ type usage struct {
 	methods map[string]bool // of its type Service, but for those that only refuse
 	read    map[string]bool // fields that some line reads
 	filled  map[string]bool // fields that some line sets
+
+	by    map[string]map[types.Object]bool       // the functions that set a field
+	calls map[types.Object]map[types.Object]bool // the functions of the package that a function names
+	ops   map[string]types.Object                // methods, by name
+}
+
+// fillers are the functions through which a method sets a field: it, or what it
+// calls or hands on, to any depth.
+func (u *usage) fillers(method, field string) map[types.Object]bool {
+	found, seen := map[types.Object]bool{}, map[types.Object]bool{}
+	var walk func(types.Object)
+	walk = func(f types.Object) {
+		if f == nil || seen[f] {
+			return
+		}
+		seen[f] = true
+		if u.by[field][f] {
+			found[f] = true
+		}
+		for g := range u.calls[f] {
+			walk(g)
+		}
+	}
+	walk(u.ops[method])
+	return found
 }
 
 // look reads a package with its types.
@@ -84,12 +109,15 @@ func look(pkg string) (*usage, error) {
 	}
 	lookup := func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) }
 	conf := types.Config{Importer: importer.ForCompiler(fset, "gc", lookup)}
-	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Selections: map[*ast.SelectorExpr]*types.Selection{}, Uses: map[*ast.Ident]types.Object{}}
+	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Selections: map[*ast.SelectorExpr]*types.Selection{}, Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}
 	checked, err := conf.Check(pkg, fset, parsed, info)
 	if err != nil {
 		return nil, err
 	}
-	u := &usage{methods: map[string]bool{}, read: map[string]bool{}, filled: map[string]bool{}}
+	u := &usage{
+		methods: map[string]bool{}, read: map[string]bool{}, filled: map[string]bool{},
+		by: map[string]map[types.Object]bool{}, calls: map[types.Object]map[types.Object]bool{}, ops: map[string]types.Object{},
+	}
 	service, ok := checked.Scope().Lookup("Service").(*types.TypeName)
 	if !ok {
 		return nil, fmt.Errorf("%s has no type Service", pkg)
@@ -97,6 +125,7 @@ func look(pkg string) (*usage, error) {
 	named := service.Type().(*types.Named)
 	for i := range named.NumMethods() {
 		u.methods[named.Method(i).Name()] = true
+		u.ops[named.Method(i).Name()] = named.Method(i)
 	}
 	for _, f := range parsed {
 		for _, d := range f.Decls {
@@ -105,9 +134,25 @@ func look(pkg string) (*usage, error) {
 			}
 		}
 	}
-	in := &inspector{usage: u, info: info, names: fieldNames(checked)}
+	names := fieldNames(checked)
 	for _, f := range parsed {
-		ast.Inspect(f, in.node)
+		for _, d := range f.Decls {
+			in := &inspector{info: info, names: names, read: u.read, filled: map[string]bool{}, named: map[types.Object]bool{}}
+			ast.Inspect(d, in.node)
+			fn, _ := d.(*ast.FuncDecl)
+			for field := range in.filled {
+				u.filled[field] = true
+				if fn != nil {
+					if u.by[field] == nil {
+						u.by[field] = map[types.Object]bool{}
+					}
+					u.by[field][info.Defs[fn.Name]] = true
+				}
+			}
+			if fn != nil {
+				u.calls[info.Defs[fn.Name]] = in.named
+			}
+		}
 	}
 	return u, nil
 }
@@ -203,15 +248,21 @@ func fieldNames(p *types.Package) map[types.Object]string {
 	return names
 }
 
-// An inspector goes through a package's syntax and notes what it does to fields.
+// An inspector goes through a declaration's syntax and notes what it does to
+// fields, and which functions it names.
 type inspector struct {
-	*usage
-	info  *types.Info
-	names map[types.Object]string
+	info         *types.Info
+	names        map[types.Object]string
+	read, filled map[string]bool
+	named        map[types.Object]bool
 }
 
 func (in *inspector) node(n ast.Node) bool {
 	switch n := n.(type) {
+	case *ast.Ident:
+		if f, ok := in.info.Uses[n].(*types.Func); ok {
+			in.named[f.Origin()] = true
+		}
 	case *ast.AssignStmt:
 		for _, l := range n.Lhs {
 			if sel, ok := l.(*ast.SelectorExpr); ok && n.Tok != token.DEFINE {
