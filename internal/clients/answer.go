@@ -55,7 +55,7 @@ func normalise(path string, v any, begin, end time.Time) (any, error) {
 		if slices.Contains(secrets, name) {
 			return "<" + name + ">", nil
 		}
-		if strings.HasSuffix(name, "Time") {
+		if strings.HasSuffix(name, "Time") && name != "EstimatedWaitTime" { // a duration
 			t, err := moment(v)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", path, err)

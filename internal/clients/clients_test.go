@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -57,6 +58,7 @@ func TestClients(t *testing.T) {
 				p := newProxy(t, addr)
 				tr := &traveller{t: t, client: c, proxy: p, driver: drive(t, c, p.url, data), answers: map[string]any{"machine": machine}, trip: &trip{client: c, known: map[string]bool{}}}
 				tr.travel(steps)
+				checkEvents(t, filepath.Join(filepath.Dir(data), eventsFile))
 				mu.Lock()
 				defer mu.Unlock()
 				trips = append(trips, tr.trip)
@@ -74,6 +76,25 @@ func TestClients(t *testing.T) {
 	if *record && !t.Failed() {
 		if err := os.WriteFile(recordFile, []byte(seen.String()), 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// checkEvents checks that the matchmaker told its NotificationTarget of the
+// matches of the journey. Events come when their transaction is done, and there
+// were many steps since.
+func checkEvents(t *testing.T, file string) {
+	t.Helper()
+	want := []string{`"MatchmakingSearching"`, `"PotentialMatchCreated"`, `"AcceptMatch"`, `"MatchmakingSucceeded"`, `"MatchmakingCancelled"`}
+	for began := time.Now(); ; time.Sleep(30 * time.Millisecond) {
+		b, err := os.ReadFile(file)
+		missing := slices.DeleteFunc(slices.Clone(want), func(w string) bool { return strings.Contains(string(b), w) })
+		switch {
+		case len(missing) == 0:
+			return
+		case time.Since(began) > 10*time.Second:
+			t.Errorf("the topic was told no %s: %v", strings.Join(missing, ", "), err)
+			return
 		}
 	}
 }

@@ -47,6 +47,10 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
+// eventsFile is where a service tells events of the topic that the journey's
+// matchmaker names, beside its data folder.
+const eventsFile = "events.jsonl"
+
 // serve starts a service and returns its address and data folder. It ends with
 // the test, and the games it started with it.
 func serve(t *testing.T) (addr, data string) {
@@ -58,7 +62,8 @@ func serve(t *testing.T) (addr, data string) {
 		t.Fatal(err)
 	}
 	start := func(args ...string) (*exec.Cmd, string) {
-		cmd := exec.Command(filepath.Join(bin, "chairlift"), append([]string{"serve", "--addr", "127.0.0.1:0", "--data", data, "--host", "shared"}, args...)...)
+		cmd := exec.Command(filepath.Join(bin, "chairlift"), append([]string{"serve", "--addr", "127.0.0.1:0", "--data", data, "--host", "shared", "--dns-suffix", "localhost"}, args...)...)
+		cmd.Env = append(os.Environ(), `CHAIRLIFT_SINKS=[{"name": "journey", "file": "`+filepath.Join(dir, eventsFile)+`", "topics": ["arn:aws:sns:us-west-2:000000000000:matches"]}]`)
 		cmd.Stderr = log
 		out, err := cmd.StdoutPipe()
 		if err == nil {

@@ -28,6 +28,9 @@ type Step struct {
 // A Want is a value expected at a path of an answer, as [At] understands both.
 type Want struct{ Path, Value string }
 
+// something is the Value of a Want that any value meets but an empty one.
+const something = "(something)"
+
 // Parse reads a scenario. A step begins at the start of a line: an operation,
 // its input as JSON on this and further lines, and under it indented lines of
 // what is expected. Text after # at the start of a line is for people.
@@ -40,7 +43,8 @@ type Want struct{ Path, Value string }
 //	  fails NotFoundException
 //
 // The other lines are "since 2022-12", "pages MEMBER", "count PATH N", "loose
-// PATH", "sorted PATH", and "fault 500" or "fault clock". Errors name the line.
+// PATH", "sorted PATH", and "fault 500" or "fault clock"; and "has PATH", for a
+// value that must be there, whatever it is. Errors name the line.
 func Parse(text string) ([]Step, error) {
 	var steps []Step
 	names := map[string]bool{}
@@ -121,6 +125,8 @@ func (s *Step) expect(text string) error {
 		s.Since = rest
 	case "pages":
 		s.Pages = rest
+	case "has":
+		s.Is = append(s.Is, Want{rest, something})
 	case "loose":
 		s.Loose = append(s.Loose, rest)
 	case "sorted":
@@ -237,8 +243,12 @@ func At(v any, path string) (any, bool) {
 // it meets all.
 func Unmet(wants []Want, out any) string {
 	for _, w := range wants {
-		got, _ := At(out, w.Path)
-		if text := fmt.Sprint(got); text != w.Value {
+		got, there := At(out, w.Path)
+		text := fmt.Sprint(got)
+		switch {
+		case w.Value == something && (!there || text == ""):
+			return w.Path + " holds nothing"
+		case w.Value != something && text != w.Value:
 			return fmt.Sprintf("%s is %s, not %s", w.Path, text, w.Value)
 		}
 	}

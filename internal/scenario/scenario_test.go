@@ -21,6 +21,7 @@ ListFleets {"BuildId": "${fleet.FleetAttributes.BuildId}", "Root": "${machine.ro
   fault 500
   loose A.B
   sorted C
+  has D.0.E
 DeleteFleet {}
   fails NotFoundException
 `)
@@ -31,8 +32,8 @@ DeleteFleet {}
 		{Line: 3, Name: "fleet", Op: "CreateFleet", In: map[string]any{"Name": "a {brace}", "Tags": []any{}},
 			Is: []Want{{"FleetAttributes.Status", "NEW and more"}, {"LocationStates.#", "1"}}},
 		{Line: 7, Op: "ListFleets", In: map[string]any{"BuildId": "${fleet.FleetAttributes.BuildId}", "Root": "${machine.root}"}, Since: "2022-12", Pages: "FleetIds", Fault: "500",
-			Until: []Want{{"FleetIds.0", "${fleet.FleetAttributes.FleetId}"}}, Loose: []string{"A.B"}, Sorted: []string{"C"}},
-		{Line: 14, Op: "DeleteFleet", In: map[string]any{}, Fails: "NotFoundException"},
+			Until: []Want{{"FleetIds.0", "${fleet.FleetAttributes.FleetId}"}}, Is: []Want{{"D.0.E", something}}, Loose: []string{"A.B"}, Sorted: []string{"C"}},
+		{Line: 15, Op: "DeleteFleet", In: map[string]any{}, Fails: "NotFoundException"},
 	}
 	if !reflect.DeepEqual(steps, want) {
 		t.Errorf("got  %+v\nwant %+v", steps, want)
@@ -79,6 +80,18 @@ func FuzzParse(f *testing.F) {
 			_, _ = Fill(s.In, map[string]any{})
 		}
 	})
+}
+
+func TestUnmet(t *testing.T) {
+	out := map[string]any{"A": map[string]any{"B": "x", "C": ""}, "L": []any{1.0}}
+	for path, want := range map[string]string{"A.B": "", "L.0": "", "A.C": "A.C holds nothing", "A.D": "A.D holds nothing", "L.1": "L.1 holds nothing"} {
+		if got := Unmet([]Want{{path, something}}, out); got != want {
+			t.Errorf("has %s: %q, want %q", path, got, want)
+		}
+	}
+	if got := Unmet([]Want{{"A.B", "x"}, {"L.#", "2"}}, out); got != "L.# is 1, not 2" {
+		t.Error(got)
+	}
 }
 
 func TestFill(t *testing.T) {
