@@ -22,11 +22,12 @@ import (
 	"github.com/chairlift-games/chairlift/internal/auth"
 	"github.com/chairlift-games/chairlift/internal/cli"
 	"github.com/chairlift-games/chairlift/internal/scenario"
+	"github.com/chairlift-games/chairlift/internal/store/pgtest"
 	"github.com/chairlift-games/chairlift/internal/wire"
 )
 
 // TestScenarios plays the scenarios of package scenario, which the simulation
-// plays too, on a real service with arena as the game server.
+// plays too, on a real service with arena as the game server, on each database.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("../../internal/scenario/testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -43,10 +44,15 @@ func TestScenarios(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := scenario.Play(steps, newCast(t), time.Minute); err != nil {
-				t.Error(err)
-			}
+			t.Run("SQLite", func(t *testing.T) { perform(t, steps) })
+			t.Run("PostgreSQL", func(t *testing.T) { perform(t, steps, "--store", pgtest.URL(t)) })
 		})
+	}
+}
+
+func perform(t *testing.T, steps []scenario.Step, args ...string) {
+	if err := scenario.Play(steps, newCast(t, args...), time.Minute); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -60,8 +66,8 @@ type cast struct {
 	leave   map[string]context.CancelFunc // by player session
 }
 
-func newCast(t *testing.T) *cast {
-	c := &cast{service: serve(t, "shared"), leave: map[string]context.CancelFunc{}}
+func newCast(t *testing.T, args ...string) *cast {
+	c := &cast{service: serve(t, "shared", args...), leave: map[string]context.CancelFunc{}}
 	creds, err := auth.ReadCredentials(filepath.Join(c.data, "credentials"))
 	if err != nil {
 		t.Fatal(err)

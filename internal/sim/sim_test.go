@@ -59,7 +59,7 @@ func TestSim(t *testing.T) {
 				case out.Err != nil:
 					tell(t, uint64(n), out)
 				case out.Hash != again.Hash:
-					part(t, uint64(n), Options{}, Options{}, "again")
+					part(t, uint64(n), func(o Options) Outcome { return Run(uint64(n), o) }, Options{}, Options{}, "again")
 				}
 				events += out.Events
 				if !*once {

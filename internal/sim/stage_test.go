@@ -10,45 +10,61 @@ import (
 	"github.com/chairlift-games/chairlift/internal/scenario"
 )
 
-// TestScenarios plays every scenario in some worlds without faults and in some
-// where connections break, the service dies and the store refuses. What must
-// come of it is the same.
-func TestScenarios(t *testing.T) {
+// scenarioFaults change nothing that a scenario awaits: all of them pass.
+const scenarioFaults = "cut=true,crash=true,slow=true,hostLate=true,storeFails=true,storeStops=true,storeAgain=true,storeDoubt=true"
+
+// scenarios are those that are played on a real service, too.
+func scenarios(t *testing.T) map[string][]scenario.Step {
+	t.Helper()
 	files, err := filepath.Glob("../scenario/testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d scenarios found, %v", len(files), err)
 	}
+	all := map[string][]scenario.Step{}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps, err := scenario.Parse(string(text))
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		all[strings.TrimSuffix(filepath.Base(file), ".txt")] = steps
+	}
+	return all
+}
+
+// TestScenarios plays every scenario in some worlds without faults and in some
+// with, each twice. What must come of it is the same.
+func TestScenarios(t *testing.T) {
+	for name, steps := range scenarios(t) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			steps, err := scenario.Parse(string(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			const faults = "cut=true,crash=true,slow=true,hostLate=true,storeFails=true,storeStops=true,storeAgain=true,storeDoubt=true"
 			for seed := range uint64(10) {
-				o := Options{}
-				if seed%2 == 1 {
-					o.Plan = faults
-				}
 				if *seedFlag >= 0 && seed != uint64(*seedFlag) {
 					continue
 				}
-				out := Play(seed, steps, o)
-				if out.Err == nil && out.Hash == Play(seed, steps, o).Hash {
-					continue
+				run := func(o Options) Outcome {
+					if seed%2 == 1 {
+						o.Plan = scenarioFaults
+					}
+					return Play(seed, steps, o)
 				}
-				path := filepath.Join(t.ArtifactDir(), fmt.Sprintf("scenario-%d.txt", seed))
-				if f, err := os.Create(path); err == nil {
-					o.Trace = f
-					Play(seed, steps, o)
+				out := run(Options{})
+				if out.Err != nil {
+					path := filepath.Join(t.ArtifactDir(), fmt.Sprintf("seed-%d.txt", seed))
+					f, err := os.Create(path)
+					if err != nil {
+						t.Fatal(err)
+					}
+					run(Options{Trace: f})
 					f.Close()
+					t.Fatalf("%v\n\tgo test ./internal/sim -run '%s' -seed %d\n\tits story is in %s (kept with -artifacts)", out.Err, t.Name(), seed, path)
 				}
-				t.Fatalf("seed %d: %v\nits story is in %s (kept with -artifacts)", seed, out.Err, path)
+				if out.Hash != run(Options{}).Hash {
+					part(t, seed, run, Options{}, Options{}, "again")
+				}
 			}
 		})
 	}

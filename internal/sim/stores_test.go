@@ -52,9 +52,7 @@ func TestStores(t *testing.T) {
 				if *seedFlag >= 0 {
 					seed = uint64(*seedFlag)
 				}
-				if Run(seed, Options{}).Hash != Run(seed, Options{Open: open}).Hash {
-					part(t, seed, Options{}, Options{Open: open}, s.name)
-				}
+				same(t, seed, s.name, open, func(o Options) Outcome { return Run(seed, o) })
 				if *seedFlag >= 0 {
 					break
 				}
@@ -63,9 +61,39 @@ func TestStores(t *testing.T) {
 	}
 }
 
+// TestScenariosOnStores does the same with scenarios, with faults.
+func TestScenariosOnStores(t *testing.T) {
+	texts := scenarios(t)
+	for _, s := range stores {
+		t.Run(s.name, func(t *testing.T) {
+			open := s.open(t)
+			for n, name := range sortedKeys(texts) {
+				seed := uint64(n)
+				out := same(t, seed, name+" on "+s.name, open, func(o Options) Outcome {
+					o.Plan = scenarioFaults
+					return Play(seed, texts[name], o)
+				})
+				if out.Err != nil {
+					t.Errorf("%s: %v", name, out.Err)
+				}
+			}
+		})
+	}
+}
+
+// same fails the test if a world goes another way on a store than in memory.
+func same(t *testing.T, seed uint64, name string, open func() (store.Store, error), run func(Options) Outcome) Outcome {
+	t.Helper()
+	out := run(Options{})
+	if out.Hash != run(Options{Open: open}).Hash {
+		part(t, seed, run, Options{}, Options{Open: open}, name)
+	}
+	return out
+}
+
 // part fails the test for a world that goes two ways. It writes both stories
 // and says where they part.
-func part(t *testing.T, seed uint64, a, b Options, other string) {
+func part(t *testing.T, seed uint64, run func(Options) Outcome, a, b Options, other string) {
 	t.Helper()
 	story := func(name string, o Options) *bufio.Scanner {
 		path := filepath.Join(t.ArtifactDir(), fmt.Sprintf("seed-%d-%s.txt", seed, name))
@@ -75,7 +103,7 @@ func part(t *testing.T, seed uint64, a, b Options, other string) {
 		}
 		t.Cleanup(func() { f.Close() })
 		o.Trace = f
-		Run(seed, o)
+		run(o)
 		if _, err := f.Seek(0, 0); err != nil {
 			t.Fatal(err)
 		}
