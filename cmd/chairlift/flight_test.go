@@ -32,20 +32,13 @@ var bin string
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "chairlift-bin-")
+		dir, err := need.Build(map[string]string{"chairlift": ".", "arena": "../../examples/arena", "arena-bot": "../../examples/arena/bot"})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		defer os.RemoveAll(dir)
 		bin = dir
-		for name, pkg := range map[string]string{"chairlift": ".", "arena": "../../examples/arena", "arena-bot": "../../examples/arena/bot"} {
-			out, err := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg).CombinedOutput()
-			if err != nil {
-				fmt.Fprintf(os.Stderr, "building %s: %v\n%s", name, err, out)
-				return 1
-			}
-		}
 		return pgtest.Main(m)
 	}())
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/chairlift-games/chairlift/internal/need"
 )
 
 // bin is where the programs are, once TestMain has built them.
@@ -19,20 +21,13 @@ var bin string
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "clients-bin-")
+		dir, err := need.Build(map[string]string{"chairlift": "../../cmd/chairlift", "arena": "../../examples/arena"})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		defer os.RemoveAll(dir)
 		bin = dir
-		for name, pkg := range map[string]string{"chairlift": "../../cmd/chairlift", "arena": "../../examples/arena"} {
-			out, err := exec.Command("go", "build", "-o", filepath.Join(dir, name), pkg).CombinedOutput()
-			if err != nil {
-				fmt.Fprintf(os.Stderr, "building %s: %v\n%s", name, err, out)
-				return 1
-			}
-		}
 		return m.Run()
 	}())
 }
