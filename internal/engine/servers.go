@@ -15,9 +15,6 @@ import (
 // guarded by versions, and what needs one owner at a time has a lease. With a
 // store that nobody shares none of this file does anything.
 
-// LeaseFor is how long a lease lasts after its last use.
-const LeaseFor = 10 * time.Second
-
 const (
 	beatEvery  = 10 * time.Second
 	aliveFor   = 35 * time.Second      // a server that missed three beats is taken for gone
@@ -31,30 +28,12 @@ const FleetsLease = "fleets"
 // Alone reports whether no other server can work on the store.
 func (e *Engine) Alone() bool { return e.shared == nil }
 
-// Hold makes this server the owner of a lease, or goes on being it, and reports
-// whether it is. It writes the lease's row, so that the transaction fails if
-// another server takes the lease meanwhile. The epoch grows with each change of
-// owner: what an owner remembers from an earlier epoch is worth nothing.
+// Hold is store.Hold for this server, which alone always is the owner.
 func (tx *Tx) Hold(name string) (store.Lease, bool, error) {
 	if tx.e.shared == nil {
 		return store.Lease{Name: name}, true, nil
 	}
-	l, ok, err := store.Leases.Get(tx, name)
-	if err != nil {
-		return store.Lease{}, false, err
-	}
-	if !ok {
-		l = &store.Lease{Name: name}
-	}
-	if l.Owner != tx.e.opts.Owner {
-		if tx.Now.Before(l.Until) {
-			return *l, false, nil
-		}
-		l.Owner = tx.e.opts.Owner
-		l.Epoch++
-	}
-	l.Until = tx.Now.Add(LeaseFor)
-	return *l, true, store.Leases.Put(tx, l)
+	return store.Hold(tx, name, tx.e.opts.Owner, tx.Now)
 }
 
 // servers is the memory of a server among others.

@@ -59,9 +59,9 @@ func TestLease(t *testing.T) {
 		{1, 0, false, 1, "it is taken"},
 		{0, 8 * time.Second, true, 1, "its owner renews it"},
 		{1, 9 * time.Second, false, 1, "so it lasts longer"},
-		{1, LeaseFor, true, 2, "its owner fell silent"},
+		{1, store.LeaseFor, true, 2, "its owner fell silent"},
 		{0, 0, false, 2, "and comes too late"},
-		{0, LeaseFor + time.Second, true, 3, "whose it was is another epoch"},
+		{0, store.LeaseFor + time.Second, true, 3, "whose it was is another epoch"},
 	}
 	for _, s := range steps {
 		for _, w := range all {
@@ -99,7 +99,7 @@ func TestOneServerPlansFleets(t *testing.T) {
 		t.Fatalf("b planned a fleet while a holds the lease: %d instances", n)
 	}
 	for _, w := range all {
-		w.now = w.now.Add(LeaseFor)
+		w.now = w.now.Add(store.LeaseFor)
 	}
 	b.turn()
 	b.turn()

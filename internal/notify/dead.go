@@ -46,7 +46,7 @@ func (n *Notifier) entomb(tx store.Tx, o *store.Outbox, sink string, attempts in
 }
 
 // buryOrphans makes dead letters of what waits for sinks that are not
-// configured any more.
+// configured any more. A sink that another server knows and serves is none.
 func (n *Notifier) buryOrphans(ctx context.Context) {
 	const batch = 200
 	at := store.Cursor{}
@@ -58,6 +58,10 @@ func (n *Notifier) buryOrphans(ctx context.Context) {
 			for _, o := range rows {
 				sink, ok := o.To.Sink()
 				if err != nil || !ok || n.carriers[sink] != nil {
+					continue
+				}
+				var served bool
+				if served, err = n.servedElsewhere(tx, sink); err != nil || served {
 					continue
 				}
 				err = n.entomb(tx, o, sink, 0, "no sink of this name is configured any more")
@@ -72,4 +76,12 @@ func (n *Notifier) buryOrphans(ctx context.Context) {
 		}
 		at = next
 	}
+}
+
+func (n *Notifier) servedElsewhere(tx store.Tx, sink string) (bool, error) {
+	if n.shared == nil {
+		return false, nil
+	}
+	l, ok, err := store.Leases.Get(tx, lease(sink))
+	return ok && n.o.Now().Before(l.Until), err
 }

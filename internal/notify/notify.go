@@ -10,6 +10,9 @@
 // delays no other, nor any call. What a sink does not take for long becomes a
 // dead letter, which an operator can look at and send again.
 //
+// Several servers may share a store: then each sink is served by one of them at
+// a time, and by another when that one stops or falls silent.
+//
 // It must not know what an event means, nor how it came to be.
 //
 //	sinks, err := configured.Ready()
@@ -27,6 +30,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -40,6 +44,7 @@ type Options struct {
 	Out   io.Writer         // of the sink whose file is "-"; default os.Stdout
 	HTTP  http.RoundTripper // default a transport of its own
 	Now   func() time.Time  // default time.Now
+	Owner string            // this server's name among those that share the store
 	Log   *slog.Logger      // default discards
 	// Observe, if not nil, hears of every attempt and every dead letter.
 	Observe func(sink string, r Result)
@@ -57,6 +62,7 @@ const (
 // Notifier carries events to all sinks.
 type Notifier struct {
 	o        Options
+	shared   store.Shared // the store, if other servers may write to it, too
 	carriers map[string]*carrier
 	files    []io.Closer
 }
@@ -68,7 +74,8 @@ type carrier struct {
 	to   interface {
 		deliver(context.Context, *lift.Publish) (refused bool, err error)
 	}
-	flights int // attempts at once
+	flights int          // attempts at once
+	until   atomic.Int64 // when this server's turn ends, in microseconds; 0: never
 	wake    chan struct{}
 	log     *slog.Logger
 }
@@ -102,6 +109,9 @@ func New(o Options) (*Notifier, error) {
 		o.Observe = func(string, Result) {}
 	}
 	n := &Notifier{o: o, carriers: map[string]*carrier{}}
+	if s, ok := o.Store.(store.Shared); ok && s.Shared() {
+		n.shared = s
+	}
 	for _, s := range o.Sinks {
 		c := &carrier{Notifier: n, sink: s, wake: make(chan struct{}, 1), flights: flightsMost, log: o.Log.With("sink", s.Name)}
 		switch {
@@ -147,13 +157,16 @@ func (n *Notifier) Run(ctx context.Context) error {
 	for _, c := range n.carriers {
 		wg.Go(func() { c.run(ctx) })
 	}
+	if n.shared != nil {
+		wg.Go(func() { n.follow(ctx) })
+	}
 	n.buryOrphans(ctx)
 	wg.Wait()
 	return nil
 }
 
-// run serves one sink.
-func (c *carrier) run(ctx context.Context) {
+// carry serves one sink until ctx ends.
+func (c *carrier) carry(ctx context.Context) {
 	var w window
 	var last time.Time // of the newest event seen
 	var looked time.Time
@@ -184,7 +197,7 @@ func (c *carrier) run(ctx context.Context) {
 				last = w.items[n-1].pub.At
 			}
 		}
-		for flying < c.flights {
+		for flying < c.flights && !c.over(now) {
 			it, again := w.next(now)
 			if it == nil {
 				if !again.IsZero() && again.Before(next) {

@@ -171,8 +171,9 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	owner, hostName := s.names()
 	if s.notify, err = notify.New(notify.Options{
-		Store: s.store, Sinks: sinks, Out: o.Out, Log: o.Log,
+		Store: s.store, Owner: owner, Sinks: sinks, Out: o.Out, Log: o.Log,
 		Observe: func(sink string, r notify.Result) { m.Event(sink, string(r)) },
 	}); err != nil {
 		return err
@@ -181,9 +182,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if len(sinks) > 0 {
 		listeners = sinks.For
 	}
-	out := &dispatcher{sinks: s.notify}
-	owner, hostName := s.names()
-	out.hostName = hostName
+	out := &dispatcher{sinks: s.notify, hostName: hostName}
 	s.engine = engine.New(engine.Options{
 		Owner: owner, Host: hostName,
 		Store: s.store, Sender: out, Log: o.Log, NoReplay: o.NoReplay, Now: o.now,

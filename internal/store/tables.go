@@ -32,14 +32,6 @@ type Server struct {
 	BeatAt time.Time // when it was last there
 }
 
-// Lease says which server owns what needs one owner at a time.
-type Lease struct {
-	Name  string
-	Owner string // the id of a server
-	Epoch int64  // grows with each change of owner
-	Until time.Time
-}
-
 // DeadLetter is an event that a sink did not take.
 type DeadLetter struct {
 	ID        lift.EffectID

@@ -123,7 +123,7 @@ func (d *driver) lease() string { return "match/" + d.key }
 
 // own takes the pool's lease, or renews it before it ends.
 func (d *driver) own(ctx context.Context, now time.Time) error {
-	if d.engine.Alone() || d.pool != nil && now.Add(engine.LeaseFor/2).Before(d.until) {
+	if d.engine.Alone() || d.pool != nil && now.Add(store.LeaseFor/2).Before(d.until) {
 		return nil
 	}
 	var l store.Lease

@@ -77,7 +77,7 @@ func TestOneServerDrivesAPool(t *testing.T) {
 	run(0, 2)
 	arrive()
 	run(0, 2)
-	now = now.Add(engine.LeaseFor + time.Second)
+	now = now.Add(store.LeaseFor + time.Second)
 	arrive()
 	run(1, 4) // a is silent, so b matches what a had taken in
 	if drivers[0].pool == nil {
