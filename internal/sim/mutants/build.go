@@ -93,8 +93,8 @@ type suite struct {
 	dir     string // where it runs
 	path    string
 	args    []string
-	reached map[int]bool  // the mutants that would change something in it
-	took    time.Duration // with nothing broken
+	reached map[int][]string         // the tests in which a mutant would change something
+	took    map[string]time.Duration // by each test with nothing broken
 }
 
 // build compiles the tests of a directory.
@@ -109,43 +109,64 @@ func (f *finder) build(ctx context.Context, list, dir, to string) (*suite, error
 	return s, nil
 }
 
-// try runs a suite with nothing broken, which must pass, and notes how long that
-// takes and which mutants would have changed something.
-func (s *suite) try(ctx context.Context, tmp string, limit time.Duration) error {
-	to := filepath.Join(tmp, "reached")
-	defer os.Remove(to)
-	began := time.Now()
-	if by := s.run(ctx, limit, "CHAIRLIFT_MUTANTS_REACHED="+to); by != "" {
-		return fmt.Errorf("with nothing broken: %s", by)
-	}
-	s.took, s.reached = time.Since(began), map[int]bool{}
-	body, err := os.ReadFile(to)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for line := range strings.Lines(string(body)) {
-		id, err := strconv.Atoi(strings.TrimSpace(line))
-		if err != nil {
-			return fmt.Errorf("%s: %w", to, err)
+// try runs each test of a suite with nothing broken, which must pass, and notes
+// how long that takes and which mutants would have changed something.
+func (s *suite) try(ctx context.Context, tests []string, tmp string, limit time.Duration) error {
+	s.reached, s.took = map[int][]string{}, map[string]time.Duration{}
+	for _, test := range tests {
+		to := filepath.Join(tmp, "reached")
+		began := time.Now()
+		if by := s.run(ctx, []string{test}, limit, "CHAIRLIFT_MUTANTS_REACHED="+to); by != "" {
+			return fmt.Errorf("with nothing broken: %s", by)
 		}
-		s.reached[id] = true
+		s.took[test] = time.Since(began)
+		body, err := os.ReadFile(to)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for line := range strings.Lines(string(body)) {
+			id, err := strconv.Atoi(strings.TrimSpace(line))
+			if err != nil {
+				return fmt.Errorf("%s: %w", to, err)
+			}
+			s.reached[id] = append(s.reached[id], test)
+		}
+		os.Remove(to)
 	}
 	return nil
 }
 
-// breaks runs a suite with a mutant switched on and returns what noticed it, or
-// "". An endless loop is noticed by the time it takes.
-func (s *suite) breaks(ctx context.Context, id int, limit time.Duration) string {
-	if !s.reached[id] {
-		return ""
-	}
-	return s.run(ctx, min(limit, 5*time.Second+4*s.took), fmt.Sprint("CHAIRLIFT_MUTANT=", id))
+// tests lists those of a suite.
+func (s *suite) tests(ctx context.Context) ([]string, error) {
+	cmd := exec.CommandContext(ctx, s.path, "-test.list=^Test")
+	cmd.Dir = s.dir
+	out, err := cmd.Output()
+	return strings.Fields(string(out)), err
 }
 
-func (s *suite) run(ctx context.Context, limit time.Duration, env string) string {
+// time is how long the tests take in which a mutant would change something.
+func (s *suite) time(id int) (d time.Duration) {
+	for _, t := range s.reached[id] {
+		d += s.took[t]
+	}
+	return d
+}
+
+// breaks runs those tests with the mutant switched on and returns what noticed
+// it, or "". An endless loop is noticed by the time it takes.
+func (s *suite) breaks(ctx context.Context, id int, limit time.Duration) string {
+	tests := s.reached[id]
+	if len(tests) == 0 {
+		return ""
+	}
+	return s.run(ctx, tests, min(limit, 20*time.Second+10*s.time(id)), fmt.Sprint("CHAIRLIFT_MUTANT=", id))
+}
+
+func (s *suite) run(ctx context.Context, tests []string, limit time.Duration, env string) string {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.path, append([]string{"-test.failfast", "-test.timeout=0"}, s.args...)...)
+	run := "-test.run=^(" + strings.Join(tests, "|") + ")$"
+	cmd := exec.CommandContext(ctx, s.path, append([]string{"-test.failfast", "-test.timeout=0", run}, s.args...)...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), env)
 	var out bytes.Buffer

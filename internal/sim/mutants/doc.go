@@ -9,8 +9,9 @@
 // What it breaks are conditions: a branch that is never taken, an operand of
 // && or || that no longer counts. All of them are built into one binary with a
 // switch for each (by go build -overlay; no file of the tree is touched), so a
-// mutant costs a run and no compiling. One run with nothing broken notes which
-// of them would have changed anything in it; for the others it is not run again.
+// mutant costs a run and no compiling. A run of each test with nothing broken
+// notes which of them would have changed anything in it: a mutant is run over
+// those only, and -unreached lists the mutants for which there is none.
 //
 // Those that change nothing anybody could notice are listed in equivalent.txt
 // with the reason. The package must not know what the code means.

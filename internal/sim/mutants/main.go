@@ -44,6 +44,7 @@ func main() {
 	flag.DurationVar(&o.limit, "limit", 0, "stop after so long; 0: never")
 	flag.BoolVar(&o.only, "list", false, "only list them")
 	flag.BoolVar(&o.all, "all", false, "run those that are listed as equivalent, too")
+	flag.BoolVar(&o.unreached, "unreached", false, "run none, and list those that would change nothing in any test or world")
 	flag.Parse()
 	survived, err := o.run(ctx)
 	switch {
@@ -63,6 +64,7 @@ type options struct {
 	noTests     bool
 	each, limit time.Duration
 	only, all   bool
+	unreached   bool
 }
 
 func (o options) run(ctx context.Context) (survived int, err error) {
@@ -115,12 +117,20 @@ func (o options) run(ctx context.Context) (survived int, err error) {
 		if ctx.Err() != nil || o.limit > 0 && time.Since(began) > o.limit {
 			break
 		}
+		of := slices.Clone(suites[s.dir()])
+		slices.SortStableFunc(of, func(a, b *suite) int { return cmp.Compare(a.time(s.id), b.time(s.id)) })
 		by, reached := "", false
-		for _, suite := range suites[s.dir()] {
-			reached = reached || suite.reached[s.id]
+		for _, suite := range of {
+			reached = reached || suite.reached[s.id] != nil
+			if o.unreached {
+				continue
+			}
 			if by = suite.breaks(ctx, s.id, o.each); by != "" {
 				break
 			}
+		}
+		if o.unreached && reached {
+			continue
 		}
 		if ctx.Err() != nil {
 			break
@@ -155,9 +165,9 @@ func findAll() (*finder, error) {
 	return f, nil
 }
 
-// build makes the suites that each broken directory runs, the shortest first: a
-// few worlds, which notice most, its tests, all worlds. All must pass while
-// nothing is switched on.
+// build makes the suites that each broken directory runs: its tests, a few
+// worlds, which notice most, all worlds. All must pass while nothing is switched
+// on.
 func (o options) build(ctx context.Context, f *finder, tmp string, chosen []site) (map[string][]*suite, error) {
 	overlay, err := f.overlay(tmp)
 	if err != nil {
@@ -173,9 +183,14 @@ func (o options) build(ctx context.Context, f *finder, tmp string, chosen []site
 		if err != nil {
 			return nil, err
 		}
-		s.args = args
 		built[name] = s
-		return s, s.try(ctx, tmp, o.each)
+		tests := []string{"TestSim"}
+		if s.args = args; len(args) == 0 {
+			if tests, err = s.tests(ctx); err != nil {
+				return nil, err
+			}
+		}
+		return s, s.try(ctx, tests, tmp, o.each)
 	}
 	suites := map[string][]*suite{}
 	for _, b := range broken {
@@ -194,14 +209,13 @@ func (o options) build(ctx context.Context, f *finder, tmp string, chosen []site
 		}
 		for _, n := range []int{o.seeds / 8, o.seeds} {
 			if n > 0 {
-				s, err := get(simulation, "-test.run=Sim", "-once", "-shrink=false", fmt.Sprint("-seeds=", n))
+				s, err := get(simulation, "-once", "-shrink=false", fmt.Sprint("-seeds=", n))
 				if err != nil {
 					return nil, err
 				}
 				of = append(of, s)
 			}
 		}
-		slices.SortStableFunc(of, func(a, b *suite) int { return cmp.Compare(a.took, b.took) })
 		suites[b.dir] = of
 	}
 	return suites, nil
