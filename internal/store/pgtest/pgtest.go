@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -86,7 +87,7 @@ func programs(tb testing.TB) {
 	if !possible {
 		need.Skip(tb, "a PostgreSQL for tests needs a Unix")
 	}
-	for _, name := range []string{"initdb", "postgres"} {
+	for _, name := range []string{"initdb", "postgres", "pg_basebackup"} {
 		if program(name) == "" {
 			need.Skip(tb, "PostgreSQL is not installed (no %s in PATH or /usr/lib/postgresql/*/bin); get it with the Debian package postgresql", name)
 		}
@@ -119,18 +120,75 @@ func start(settings ...string) (*Cluster, error) {
 	if err := give(dir); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(program("initdb"), "--pgdata", c.data(), "--username", owner, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync")
-	cmd.Dir = dir
-	asOrdinaryUser(cmd)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if err := c.run("initdb", "--pgdata", c.data(), "--username", owner, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync"); err != nil {
 		_ = os.RemoveAll(dir)
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+		return nil, err
 	}
 	if err := c.Start(); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
 	return c, nil
+}
+
+// run runs one of the server's programs.
+func (c *Cluster) run(name string, args ...string) error {
+	cmd := exec.Command(program(name), args...)
+	cmd.Dir = c.dir
+	asOrdinaryUser(cmd)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+// Standby starts a copy of the cluster that follows it, and waits for each of
+// its commits from then on.
+func (c *Cluster) Standby(tb testing.TB) *Cluster {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "pg")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &Cluster{dir: dir, settings: c.settings}
+	tb.Cleanup(func() {
+		if s.stop != nil {
+			s.Stop()
+		}
+		_ = os.RemoveAll(dir)
+	})
+	if err := give(dir); err != nil {
+		tb.Fatal(err)
+	}
+	if err := s.run("pg_basebackup", "--pgdata", s.data(), "--dbname", c.URL(), "--write-recovery-conf", "--checkpoint", "fast", "--no-sync"); err != nil {
+		tb.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	c.Exec(tb, "ALTER SYSTEM SET synchronous_standby_names = '*'")
+	c.Exec(tb, "SELECT pg_reload_conf()")
+	return s
+}
+
+// Promote makes a standby a primary that waits for nobody.
+func (c *Cluster) Promote(tb testing.TB) {
+	tb.Helper()
+	c.Exec(tb, "SELECT pg_promote()")
+	c.Exec(tb, "ALTER SYSTEM SET synchronous_standby_names = ''")
+	c.Exec(tb, "SELECT pg_reload_conf()")
+}
+
+// WriteFile puts a file that the server may read into its data folder.
+func (c *Cluster) WriteFile(tb testing.TB, name string, content []byte) {
+	tb.Helper()
+	path := filepath.Join(c.data(), name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	if err := give(path); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // owner is the cluster's superuser.
@@ -188,6 +246,11 @@ func (c *Cluster) URL() string { return c.Database("postgres", nil) }
 // Database is the address of a database, with parameters.
 func (c *Cluster) Database(name string, parameters url.Values) string {
 	q := url.Values{"host": {c.dir}}
+	for _, s := range c.settings {
+		if port, ok := strings.CutPrefix(s, "port="); ok {
+			q.Set("port", port)
+		}
+	}
 	for k, v := range parameters {
 		q[k] = v
 	}

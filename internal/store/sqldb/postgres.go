@@ -2,11 +2,15 @@ package sqldb
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,11 +46,19 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 // at a time.
 func OpenPostgres(address string, o Options) (*Store, error) {
 	config, err := pgx.ParseConfig(address)
+	if unread, is := errors.AsType[*fs.PathError](err); is {
+		return nil, fmt.Errorf("store: a file that --store names cannot be read: %w", unread)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("store: this is no address of a PostgreSQL database, which looks like postgres://user:password@host:5432/database: %w", err)
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectLimit
+	}
+	if config.ValidateConnect == nil {
+		// Of the hosts it names the primary is meant, and a standby that is
+		// reached by a name which leads elsewhere soon is asked no more.
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "chairlift"
@@ -62,7 +74,7 @@ func OpenPostgres(address string, o Options) (*Store, error) {
 		return nil, err
 	}
 	if err := s.listen(config); err != nil {
-		return nil, errors.Join(place{config.Host, config.Port, config.Database, config.User}.explain(err), s.Close())
+		return nil, errors.Join(placeOf(config).explain(err), s.Close())
 	}
 	return s, nil
 }
@@ -74,7 +86,7 @@ func postgresDialect(config *pgx.ConnConfig) *dialect {
 		_, err := c.Exec(ctx, session)
 		return err
 	}))
-	p := place{config.Host, config.Port, config.Database, config.User}
+	p := placeOf(config)
 	return &dialect{
 		connect: func(bool) (driver.Conn, error) { return connector.Connect(context.Background()) },
 		ready:   p.ready,
@@ -119,15 +131,26 @@ func (c boundedConn) Read(b []byte) (int, error) {
 
 // A place is what messages call the database.
 type place struct {
-	host     string
-	port     uint16
+	hosts    []string // each with its port
 	database string
 	user     string
 }
 
-func (p place) server() string {
-	return "PostgreSQL at " + net.JoinHostPort(p.host, strconv.Itoa(int(p.port)))
+func placeOf(config *pgx.ConnConfig) place {
+	p := place{database: config.Database, user: config.User}
+	add := func(host string, port uint16) {
+		if h := net.JoinHostPort(host, strconv.Itoa(int(port))); !slices.Contains(p.hosts, h) {
+			p.hosts = append(p.hosts, h)
+		}
+	}
+	add(config.Host, config.Port)
+	for _, f := range config.Fallbacks {
+		add(f.Host, f.Port)
+	}
+	return p
 }
+
+func (p place) server() string { return "PostgreSQL at " + strings.Join(p.hosts, " or ") }
 
 // ready reports a server, a database or rights that will not do.
 func (p place) ready(c *conn) error {
@@ -166,6 +189,20 @@ func (p place) ready(c *conn) error {
 	return err
 }
 
+// unreached explains why there is no connection, although no server said so.
+func (p place) unreached(err error) error {
+	_, distrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	switch {
+	case errors.Is(err, pgconn.ErrReadOnlyConnection):
+		return fmt.Errorf("store: %w: %s takes no changes, as a standby does: name the primary in --store, or every server that may become it: %w", store.ErrReadOnly, p.server(), err)
+	case distrusted:
+		return fmt.Errorf("store: the certificate of %s is not trusted: name the authority's in --store with sslrootcert=FILE, and the server as its certificate does: %w", p.server(), err)
+	case strings.Contains(err.Error(), "server refused TLS"):
+		return fmt.Errorf("store: %s speaks no TLS: switch its ssl on, or ask for none in --store with sslmode=disable: %w", p.server(), err)
+	}
+	return fmt.Errorf("store: %s cannot be reached: start it, or correct --store: %w", p.server(), err)
+}
+
 // explain wraps the store's error for what PostgreSQL says in what to do about it.
 func (p place) explain(err error) error {
 	if err == nil {
@@ -174,7 +211,7 @@ func (p place) explain(err error) error {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		if _, failed := errors.AsType[*pgconn.ConnectError](err); failed {
-			return fmt.Errorf("store: %s cannot be reached: start it, or correct --store: %w", p.server(), err)
+			return p.unreached(err)
 		}
 		if pgconn.SafeToRetry(err) || errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("store: %s: %w: %w", p.server(), errLost, err)
