@@ -43,6 +43,9 @@ func (m *importer) importFleets(ctx context.Context) error {
 		case m.now[deref(f.BuildId)] == "":
 			m.cannot("%s: its build %s is not here", what, deref(f.BuildId))
 		default:
+			if f.InstanceRoleCredentialsProvider != nil {
+				m.cannot("InstanceRoleCredentialsProvider of %s: this service has no credentials of AWS to give to game servers", what)
+			}
 			m.make(what, was, func() (string, error) { return m.makeFleet(ctx, f) })
 		}
 	}
@@ -55,7 +58,7 @@ func (m *importer) makeFleet(ctx context.Context, f api.FleetAttributes) (string
 		Name: deref(f.Name), Description: f.Description, BuildId: new(m.now[deref(f.BuildId)]), EC2InstanceType: f.InstanceType, FleetType: f.FleetType,
 		ServerLaunchPath: f.ServerLaunchPath, ServerLaunchParameters: f.ServerLaunchParameters, LogPaths: f.LogPaths,
 		NewGameSessionProtectionPolicy: f.NewGameSessionProtectionPolicy, ResourceCreationLimitPolicy: f.ResourceCreationLimitPolicy,
-		MetricGroups: f.MetricGroups, InstanceRoleArn: f.InstanceRoleArn, InstanceRoleCredentialsProvider: f.InstanceRoleCredentialsProvider,
+		MetricGroups: f.MetricGroups, InstanceRoleArn: f.InstanceRoleArn,
 		EC2InboundPermissions: m.ports[was], Tags: origin(was),
 	}
 	if c, ok := m.runtimes[was]; ok {

@@ -9,7 +9,8 @@ import (
 
 // peeringDue connects a fleet with another network, or says why not. The
 // instances of every host there is reach what their machine reaches, so there
-// is nothing to configure, and the record is all (behaviour 2.19).
+// is nothing to configure, and the record is all (behaviour 2.19). A fleet that
+// was created with the connection fails with it (behaviour 2.3).
 func (tx *Tx) peeringDue(p *lift.Peering) error {
 	f, ok, err := store.Fleets.Get(tx, string(p.FleetID))
 	if err != nil {
@@ -30,6 +31,15 @@ func (tx *Tx) peeringDue(p *lift.Peering) error {
 	}
 	if err := tx.Log(f, n); err != nil {
 		return err
+	}
+	if !allowed && p.WithFleet && f.Status.Preparing() {
+		f.Status, f.Reason, f.LookAt = lift.FleetError, n.Message, tx.Now
+		if err := tx.Log(f, lift.Notice{Code: lift.FleetStateError, Message: n.Message}); err != nil {
+			return err
+		}
+		if err := store.Fleets.Put(tx, f); err != nil {
+			return err
+		}
 	}
 	return store.Peerings.Put(tx, p)
 }

@@ -59,7 +59,6 @@ type Fleet struct {
 	LaunchPath      string           // the legacy ServerLaunchPath, as given
 	LaunchParams    string           // the legacy ServerLaunchParameters
 	InstanceRoleARN string
-	RoleProvider    string // how processes get the role's credentials: SHARED_CREDENTIAL_FILE or empty
 	Capacity        Capacity
 	ScalingStopped  bool // its scaling policies rest (behaviour 2.18)
 	CreatedAt       time.Time

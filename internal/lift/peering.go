@@ -32,5 +32,6 @@ type Peering struct {
 	PeerNetwork string
 	Status      PeeringStatus
 	Message     string
+	WithFleet   bool // asked for at the fleet's creation: the fleet fails with it (behaviour 2.3)
 	CreatedAt   time.Time
 }

@@ -14,8 +14,11 @@ import (
 // (behaviour 2.15).
 func (s *Service) UpdateFleetCapacity(ctx context.Context, in *api.UpdateFleetCapacityInput) (*api.UpdateFleetCapacityOutput, error) {
 	c := s.caller(ctx)
-	if m := in.ManagedCapacityConfiguration; m != nil && or(m.ZeroCapacityStrategy, "MANUAL") != "MANUAL" {
-		return nil, invalid("ZeroCapacityStrategy %s is not built yet; MANUAL is what there is", *m.ZeroCapacityStrategy)
+	switch m := in.ManagedCapacityConfiguration; {
+	case m != nil && or(m.ZeroCapacityStrategy, manual) != manual:
+		return nil, invalid("ZeroCapacityStrategy %s is not built yet; %s is what there is", *m.ZeroCapacityStrategy, manual)
+	case m != nil && m.ScaleInAfterInactivityMinutes != nil:
+		return nil, invalid("ScaleInAfterInactivityMinutes belongs to the ZeroCapacityStrategy SCALE_TO_AND_FROM_ZERO, which is not built yet; leave it out")
 	}
 	return change(ctx, s, func(tx *engine.Tx) (*api.UpdateFleetCapacityOutput, error) {
 		f, err := c.fleet(tx, in.FleetId)
@@ -41,7 +44,7 @@ func (s *Service) UpdateFleetCapacity(ctx context.Context, in *api.UpdateFleetCa
 			}
 		}
 		return &api.UpdateFleetCapacityOutput{
-			FleetId: opt(f.ID), FleetArn: opt(f.ARN()), Location: in.Location, ManagedCapacityConfiguration: in.ManagedCapacityConfiguration,
+			FleetId: opt(f.ID), FleetArn: opt(f.ARN()), Location: opt(f.Region), ManagedCapacityConfiguration: managedCapacity(),
 		}, store.Fleets.Put(tx, f)
 	})
 }
@@ -91,7 +94,16 @@ func capacityShape(tx store.Tx, f *lift.Fleet) (*api.FleetCapacity, error) {
 	counts, err := countInstances(tx, f)
 	return &api.FleetCapacity{
 		FleetId: opt(f.ID), FleetArn: opt(f.ARN()), InstanceType: opt(f.InstanceType), Location: opt(f.Region), InstanceCounts: counts,
+		ManagedCapacityConfiguration: managedCapacity(),
 	}, err
+}
+
+// manual is the ZeroCapacityStrategy of every fleet: nobody but a caller takes
+// its last instance away.
+const manual = "MANUAL"
+
+func managedCapacity() *api.ManagedCapacityConfiguration {
+	return &api.ManagedCapacityConfiguration{ZeroCapacityStrategy: new(manual)}
 }
 
 func countInstances(tx store.Tx, f *lift.Fleet) (*api.EC2InstanceCounts, error) {

@@ -36,11 +36,14 @@ func (s *Service) CreateFleet(ctx context.Context, in *api.CreateFleetInput) (*a
 			Name: in.Name, Description: or(in.Description, ""), BuildID: b.ID, OperatingSystem: b.OperatingSystem,
 			InstanceType: *in.EC2InstanceType, FleetType: or(in.FleetType, "ON_DEMAND"), Status: lift.FleetNew,
 			Protection:   lift.Protection(or(in.NewGameSessionProtectionPolicy, string(lift.NoProtection))),
-			CreatorLimit: creatorLimit(in.ResourceCreationLimitPolicy), MetricGroups: in.MetricGroups, LogPaths: in.LogPaths,
+			CreatorLimit: creatorLimit(in.ResourceCreationLimitPolicy), MetricGroups: []string{"default"}, LogPaths: in.LogPaths,
 			LaunchPath: or(in.ServerLaunchPath, ""), LaunchParams: or(in.ServerLaunchParameters, ""),
-			InstanceRoleARN: or(in.InstanceRoleArn, ""), RoleProvider: or(in.InstanceRoleCredentialsProvider, ""),
-			Capacity: lift.Capacity{Desired: 1, Min: 0, Max: 1}, CreatedAt: tx.Now, ActivateBy: tx.Now.Add(fleet.ActivationLimit),
+			InstanceRoleARN: or(in.InstanceRoleArn, ""),
+			Capacity:        lift.Capacity{Desired: 1, Min: 0, Max: 1}, CreatedAt: tx.Now, ActivateBy: tx.Now.Add(fleet.ActivationLimit),
 			LookAt: tx.Now, Tags: tags,
+		}
+		if in.MetricGroups != nil {
+			f.MetricGroups = in.MetricGroups
 		}
 		if f.Runtime, err = s.firstRuntime(f, in.RuntimeConfiguration); err != nil {
 			return nil, err
@@ -53,6 +56,13 @@ func (s *Service) CreateFleet(ctx context.Context, in *api.CreateFleetInput) (*a
 		}
 		if err := store.Fleets.Put(tx, f); err != nil {
 			return nil, err
+		}
+		if in.PeerVpcId != nil {
+			p := newPeering(tx, f, *in.PeerVpcAwsAccountId, *in.PeerVpcId)
+			p.WithFleet = true
+			if err := store.Peerings.Put(tx, p); err != nil {
+				return nil, err
+			}
 		}
 		// Written unchanged, so that a DeleteBuild at the same time notices.
 		if err := store.Builds.Put(tx, b); err != nil {
@@ -77,14 +87,14 @@ func checkKindOfFleet(c caller, in *api.CreateFleetInput) error {
 	case (in.BuildId == nil) == (in.ScriptId == nil):
 		return invalid("give exactly one of BuildId and ScriptId")
 	case in.ScriptId != nil:
-		return invalid("fleets of Realtime scripts are not built yet; create a build and give its BuildId")
+		return invalid("ScriptId: fleets of Realtime scripts are not built yet; create a build and give its BuildId")
 	case (in.PeerVpcId == nil) != (in.PeerVpcAwsAccountId == nil):
 		return invalid("PeerVpcId and PeerVpcAwsAccountId go together")
-	case in.PeerVpcId != nil:
-		return invalid("VPC peering during the creation of a fleet is not built yet; leave PeerVpcId and PeerVpcAwsAccountId out, and call CreateVpcPeeringConnection for the fleet")
 	case in.CertificateConfiguration != nil && in.CertificateConfiguration.CertificateType != "DISABLED":
-		return invalid("TLS certificates of fleets are not built yet; leave CertificateConfiguration out")
-	case or(in.PlayerGatewayMode, "DISABLED") != "DISABLED" || in.PlayerGatewayConfiguration != nil:
+		return invalid("CertificateConfiguration: TLS certificates of fleets are not built yet; leave it out, or give CertificateType DISABLED")
+	case in.InstanceRoleCredentialsProvider != nil:
+		return invalid("InstanceRoleCredentialsProvider: this service has no credentials of AWS to give to game servers; leave it out, and give them theirs in the build or by the launch parameters")
+	case or(in.PlayerGatewayMode, noGateway) != noGateway || in.PlayerGatewayConfiguration != nil:
 		return invalid("the player gateway is not built yet; leave PlayerGatewayMode and PlayerGatewayConfiguration out")
 	}
 	for _, l := range in.Locations {
@@ -191,10 +201,8 @@ func (s *Service) fleetShape(f *lift.Fleet) *api.FleetAttributes {
 		Status: opt(f.Status), BuildId: opt(f.BuildID), BuildArn: opt(lift.BuildARN(f.Region, f.Account, f.BuildID)),
 		ServerLaunchPath: opt(f.LaunchPath), ServerLaunchParameters: opt(f.LaunchParams), LogPaths: f.LogPaths,
 		NewGameSessionProtectionPolicy: opt(f.Protection), OperatingSystem: opt(f.OperatingSystem), MetricGroups: f.MetricGroups,
-		InstanceRoleArn: opt(f.InstanceRoleARN), InstanceRoleCredentialsProvider: opt(f.RoleProvider),
-		CertificateConfiguration: &api.CertificateConfiguration{CertificateType: "DISABLED"},
-		ComputeType:              new("EC2"),
-		StoppedActions:           stoppedActions(f),
+		InstanceRoleArn: opt(f.InstanceRoleARN), CertificateConfiguration: &api.CertificateConfiguration{CertificateType: "DISABLED"},
+		ComputeType: new("EC2"), PlayerGatewayMode: new(noGateway), StoppedActions: stoppedActions(f),
 	}
 	if f.CreatorLimit != (lift.CreatorLimit{}) {
 		a.ResourceCreationLimitPolicy = &api.ResourceCreationLimitPolicy{

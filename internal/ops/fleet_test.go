@@ -21,15 +21,15 @@ func TestCreateFleet(t *testing.T) {
 		ServerLaunchPath: new("/local/game/old"), ServerLaunchParameters: new("-x"), RuntimeConfiguration: launching(2),
 		NewGameSessionProtectionPolicy: new("FullProtection"), MetricGroups: []string{"g"}, LogPaths: []string{"/local/game/logs"},
 		ResourceCreationLimitPolicy: &api.ResourceCreationLimitPolicy{NewGameSessionsPerCreator: new(3), PolicyPeriodInMinutes: new(15)},
-		InstanceRoleArn:             new("arn:aws:iam::123456789012:role/r"), InstanceRoleCredentialsProvider: new("SHARED_CREDENTIAL_FILE"),
-		EC2InboundPermissions: []api.IpPermission{{FromPort: 7000, ToPort: 7010, IpRange: "0.0.0.0/0", Protocol: "UDP"}, {FromPort: 7000, ToPort: 7010, IpRange: "0.0.0.0/0", Protocol: "UDP"}},
-		Locations:             []api.LocationConfiguration{{Location: "us-west-2"}}, ComputeType: new("EC2"),
+		InstanceRoleArn:             new("arn:aws:iam::123456789012:role/r"),
+		EC2InboundPermissions:       []api.IpPermission{{FromPort: 7000, ToPort: 7010, IpRange: "0.0.0.0/0", Protocol: "UDP"}, {FromPort: 7000, ToPort: 7010, IpRange: "0.0.0.0/0", Protocol: "UDP"}},
+		Locations:                   []api.LocationConfiguration{{Location: "us-west-2"}}, ComputeType: new("EC2"),
 	}))(t)
 	f := out.FleetAttributes
 	if *f.Status != "NEW" || *f.BuildId != build || *f.OperatingSystem != "AMAZON_LINUX_2023" || *f.FleetType != "SPOT" || *f.InstanceType != "c5.large" ||
 		*f.NewGameSessionProtectionPolicy != "FullProtection" || *f.ResourceCreationLimitPolicy.PolicyPeriodInMinutes != 15 || f.MetricGroups[0] != "g" ||
 		*f.ServerLaunchPath != "/local/game/old" || *f.ServerLaunchParameters != "-x" || f.LogPaths[0] != "/local/game/logs" || *f.CertificateConfiguration != (api.CertificateConfiguration{CertificateType: "DISABLED"}) ||
-		*f.InstanceRoleCredentialsProvider != "SHARED_CREDENTIAL_FILE" || *f.ComputeType != "EC2" || !f.CreationTime.Equal(w.now) || !f.TerminationTime.IsZero() {
+		*f.PlayerGatewayMode != "DISABLED" || *f.ComputeType != "EC2" || !f.CreationTime.Equal(w.now) || !f.TerminationTime.IsZero() {
 		t.Errorf("got %+v", f)
 	}
 	if len(out.LocationStates) != 1 || *out.LocationStates[0].Location != "us-west-2" || *out.LocationStates[0].Status != "NEW" {

@@ -3,6 +3,7 @@ package ops
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/chairlift-games/chairlift/api"
 	"github.com/chairlift-games/chairlift/internal/engine"
@@ -12,7 +13,7 @@ import (
 
 // groupReason says what a group is here, since its members about instances
 // might make one wait for some.
-const groupReason = "Chairlift starts no instances for a game server group. Start game servers wherever you like; each registers itself with RegisterGameServer."
+const groupReason = "Chairlift starts no instances for a game server group, so MinSize, MaxSize, LaunchTemplate, AutoScalingPolicy and VpcSubnets have no effect. Start game servers wherever you like; each registers itself with RegisterGameServer."
 
 // CreateGameServerGroup makes a group that is ACTIVE at once: there is nothing
 // to start. What the request says about instances is checked, and kept where
@@ -32,6 +33,13 @@ func (s *Service) CreateGameServerGroup(ctx context.Context, in *api.CreateGameS
 		return nil, invalid("MinSize %d is above MaxSize %d", in.MinSize, in.MaxSize)
 	case given(t.LaunchTemplateId)+given(t.LaunchTemplateName) != 1:
 		return nil, invalid("LaunchTemplate needs exactly one of LaunchTemplateId and LaunchTemplateName")
+	case in.AutoScalingPolicy != nil && !(in.AutoScalingPolicy.TargetTrackingConfiguration.TargetValue > 0 && in.AutoScalingPolicy.TargetTrackingConfiguration.TargetValue <= 100):
+		return nil, invalid("AutoScalingPolicy.TargetTrackingConfiguration.TargetValue is a percentage of the group's game servers, above 0 and up to 100, got %g", in.AutoScalingPolicy.TargetTrackingConfiguration.TargetValue)
+	}
+	for i, n := range in.VpcSubnets {
+		if slices.Contains(in.VpcSubnets[:i], n) {
+			return nil, invalid("VpcSubnets names %s twice", n)
+		}
 	}
 	return once(ctx, s, func(tx *engine.Tx) (*api.CreateGameServerGroupOutput, error) {
 		g := &lift.GameServerGroup{
@@ -103,9 +111,13 @@ func (s *Service) UpdateGameServerGroup(ctx context.Context, in *api.UpdateGameS
 	return &api.UpdateGameServerGroupOutput{GameServerGroup: groupShape(g)}, nil
 }
 
-// SuspendGameServerGroup suspends the one action there is, REPLACE_INSTANCE_TYPES.
+// replaceTypes is the one action of a group that can be suspended and resumed.
+const replaceTypes = "REPLACE_INSTANCE_TYPES"
+
 func (s *Service) SuspendGameServerGroup(ctx context.Context, in *api.SuspendGameServerGroupInput) (*api.SuspendGameServerGroupOutput, error) {
-	g, err := s.editGroup(ctx, in.GameServerGroupName, func(g *lift.GameServerGroup) { g.Suspended = true })
+	g, err := s.editGroup(ctx, in.GameServerGroupName, func(g *lift.GameServerGroup) {
+		g.Suspended = g.Suspended || slices.Contains(in.SuspendActions, replaceTypes)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +125,9 @@ func (s *Service) SuspendGameServerGroup(ctx context.Context, in *api.SuspendGam
 }
 
 func (s *Service) ResumeGameServerGroup(ctx context.Context, in *api.ResumeGameServerGroupInput) (*api.ResumeGameServerGroupOutput, error) {
-	g, err := s.editGroup(ctx, in.GameServerGroupName, func(g *lift.GameServerGroup) { g.Suspended = false })
+	g, err := s.editGroup(ctx, in.GameServerGroupName, func(g *lift.GameServerGroup) {
+		g.Suspended = g.Suspended && !slices.Contains(in.ResumeActions, replaceTypes)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +187,7 @@ func groupShape(g *lift.GameServerGroup) *api.GameServerGroup {
 		out.InstanceDefinitions[i] = api.InstanceDefinition{InstanceType: t.Type, WeightedCapacity: opt(t.Weight)}
 	}
 	if g.Suspended {
-		out.SuspendedActions = []string{"REPLACE_INSTANCE_TYPES"}
+		out.SuspendedActions = []string{replaceTypes}
 	}
 	return out
 }

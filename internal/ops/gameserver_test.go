@@ -239,6 +239,12 @@ func TestGameServerGroups(t *testing.T) {
 		{groupIn("g"), lift.Conflict, "g already"},
 		{group("h", func(in *api.CreateGameServerGroupInput) { in.MinSize = 3 }), lift.InvalidRequest, "MaxSize 2"},
 		{group("h", func(in *api.CreateGameServerGroupInput) { in.LaunchTemplate = &api.LaunchTemplateSpecification{} }), lift.InvalidRequest, "exactly one"},
+		{group("h", func(in *api.CreateGameServerGroupInput) {
+			in.AutoScalingPolicy = &api.GameServerGroupAutoScalingPolicy{TargetTrackingConfiguration: &api.TargetTrackingConfiguration{TargetValue: 101}}
+		}), lift.InvalidRequest, "TargetValue"},
+		{group("h", func(in *api.CreateGameServerGroupInput) {
+			in.VpcSubnets = []string{"subnet-0123456789", "subnet-0123456789"}
+		}), lift.InvalidRequest, "VpcSubnets"},
 		{group("h", func(in *api.CreateGameServerGroupInput) { in.InstanceDefinitions[1].InstanceType = "c5.large" }), lift.InvalidRequest, "twice"},
 		{group("h", func(in *api.CreateGameServerGroupInput) { in.InstanceDefinitions[1].WeightedCapacity = new("2") }), lift.InvalidRequest, "or none"},
 		{group("h", func(in *api.CreateGameServerGroupInput) { in.Tags = []api.Tag{{Key: "aws:x"}} }), lift.InvalidRequest, "reserved"},

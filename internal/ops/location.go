@@ -139,7 +139,7 @@ func (s *Service) DescribeFleetLocationAttributes(ctx context.Context, in *api.D
 
 // homeState is the state of a fleet's home region: the fleet's own.
 func homeState(f *lift.Fleet) *api.LocationState {
-	return &api.LocationState{Location: opt(f.Region), Status: opt(f.Status)}
+	return &api.LocationState{Location: opt(f.Region), Status: opt(f.Status), PlayerGatewayStatus: new(noGateway)}
 }
 
 func (s *Service) DescribeFleetLocationCapacity(ctx context.Context, in *api.DescribeFleetLocationCapacityInput) (*api.DescribeFleetLocationCapacityOutput, error) {

@@ -87,12 +87,16 @@ func (s *Service) CreateVpcPeeringConnection(ctx context.Context, in *api.Create
 				return nil, invalid("fleet %s has the peering connection %s with %s already", f.ID, p.ID, p.PeerNetwork)
 			}
 		}
-		p := &lift.Peering{
-			ID: lift.PeeringID("pcx-" + strings.TrimPrefix(string(tx.NewInstanceID()), "i-")), FleetID: f.ID, Region: f.Region, Account: f.Account, PeerAccount: in.PeerVpcAwsAccountId, PeerNetwork: in.PeerVpcId,
-			Status: lift.PeeringInitiating, CreatedAt: tx.Now,
-		}
-		return &api.CreateVpcPeeringConnectionOutput{}, store.Peerings.Put(tx, p)
+		return &api.CreateVpcPeeringConnectionOutput{}, store.Peerings.Put(tx, newPeering(tx, f, in.PeerVpcAwsAccountId, in.PeerVpcId))
 	})
+}
+
+// newPeering is the wish to connect a fleet with a network of an account.
+func newPeering(tx *engine.Tx, f *lift.Fleet, account, network string) *lift.Peering {
+	return &lift.Peering{
+		ID: lift.PeeringID("pcx-" + strings.TrimPrefix(string(tx.NewInstanceID()), "i-")), FleetID: f.ID, Region: f.Region, Account: f.Account,
+		PeerAccount: account, PeerNetwork: network, Status: lift.PeeringInitiating, CreatedAt: tx.Now,
+	}
 }
 
 // DescribeVpcPeeringConnections lists those of one fleet or of all, with those

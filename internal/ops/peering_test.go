@@ -84,6 +84,31 @@ func TestPeering(t *testing.T) {
 	must(w.DeleteFleet(w.ctx, &api.DeleteFleetInput{FleetId: fleet}))(t)
 }
 
+// A fleet created with a connection fails with it (behaviour 2.3).
+func TestPeeringWithFleet(t *testing.T) {
+	w := newWorld(t)
+	build := w.linuxBuild()
+	create := func() string {
+		return *must(w.CreateFleet(w.ctx, &api.CreateFleetInput{
+			Name: "arena", BuildId: &build, EC2InstanceType: new("c5.large"), RuntimeConfiguration: launching(1), PeerVpcId: new("vpc-1"), PeerVpcAwsAccountId: new(ours),
+		}))(t).FleetAttributes.FleetId
+	}
+	status := func(fleet string) string {
+		return *must(w.DescribeFleetAttributes(w.ctx, &api.DescribeFleetAttributesInput{FleetIds: []string{fleet}}))(t).FleetAttributes[0].Status
+	}
+	refused := create()
+	w.turn()
+	if p := w.peerings(&refused)[0]; *p.Status.Code != "failed" || status(refused) != "ERROR" || w.lastEvent(refused) != "FLEET_STATE_ERROR" {
+		t.Errorf("the connection is %s, the fleet %s, the last event %s", *p.Status.Code, status(refused), w.lastEvent(refused))
+	}
+	must(w.CreateVpcPeeringAuthorization(w.ctx, &api.CreateVpcPeeringAuthorizationInput{GameLiftAwsAccountId: ours, PeerVpcId: "vpc-1"}))(t)
+	allowed := create()
+	w.turn()
+	if p := w.peerings(&allowed)[0]; *p.Status.Code != "active" || status(allowed) == "ERROR" {
+		t.Errorf("the connection is %s, the fleet %s", *p.Status.Code, status(allowed))
+	}
+}
+
 func TestInstanceLimitsAndAccess(t *testing.T) {
 	s := newStage(t)
 	limits := func(typ *string) []api.EC2InstanceLimit {

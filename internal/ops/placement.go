@@ -135,6 +135,7 @@ func placementShape(p *lift.Placement) *api.GameSessionPlacement {
 		PlacementId: opt(p.ID), GameSessionQueueName: opt(p.Queue), Status: opt(p.Status), GameSessionName: opt(p.Name),
 		GameProperties: propertyShapes(p.Properties), MaximumPlayerSessionCount: new(p.MaxPlayers),
 		StartTime: p.StartedAt, EndTime: p.EndedAt, GameSessionData: opt(p.Data), MatchmakerData: opt(p.MatchmakerData),
+		PlayerGatewayStatus: new(noGateway),
 	}
 	for _, l := range p.Latencies {
 		out.PlayerLatencies = append(out.PlayerLatencies, api.PlayerLatency{PlayerId: opt(l.PlayerID), RegionIdentifier: opt(l.Region), LatencyInMilliseconds: new(float32(l.MS))})

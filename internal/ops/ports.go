@@ -28,7 +28,7 @@ func (s *Service) DescribeFleetPortSettings(ctx context.Context, in *api.Describ
 			f.InboundPorts = nil
 		}
 		out := &api.DescribeFleetPortSettingsOutput{
-			FleetId: opt(f.ID), FleetArn: opt(f.ARN()), Location: in.Location,
+			FleetId: opt(f.ID), FleetArn: opt(f.ARN()), Location: opt(f.Region),
 			InboundPermissions: make([]api.IpPermission, len(f.InboundPorts)),
 		}
 		for i, p := range f.InboundPorts {

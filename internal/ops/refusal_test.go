@@ -130,7 +130,7 @@ func TestRefusals(t *testing.T) {
 		{fleetIn(func(in *api.CreateFleetInput) { in.ScriptId = new("script-1") }), lift.InvalidRequest, "exactly one"},
 		{fleetIn(func(in *api.CreateFleetInput) { in.BuildId, in.ScriptId = nil, new("script-1") }), lift.InvalidRequest, "not built yet"},
 		{fleetIn(func(in *api.CreateFleetInput) { in.PeerVpcId = new("vpc-1") }), lift.InvalidRequest, "go together"},
-		{fleetIn(func(in *api.CreateFleetInput) { in.PeerVpcId, in.PeerVpcAwsAccountId = new("vpc-1"), new("1") }), lift.InvalidRequest, "not built yet"},
+		{fleetIn(func(in *api.CreateFleetInput) { in.InstanceRoleCredentialsProvider = new("SHARED_CREDENTIAL_FILE") }), lift.InvalidRequest, "InstanceRoleCredentialsProvider"},
 		{fleetIn(func(in *api.CreateFleetInput) {
 			in.CertificateConfiguration = &api.CertificateConfiguration{CertificateType: "GENERATED"}
 		}), lift.InvalidRequest, "not built yet"},
@@ -191,6 +191,7 @@ func TestRefusals(t *testing.T) {
 		{&api.UpdateFleetCapacityInput{FleetId: s.fleet, MinSize: new(-1)}, lift.InvalidRequest, "negative"},
 		{&api.UpdateFleetCapacityInput{FleetId: s.fleet, Location: new("eu-west-1")}, lift.NotFound, "eu-west-1"},
 		{&api.UpdateFleetCapacityInput{FleetId: s.fleet, ManagedCapacityConfiguration: &api.ManagedCapacityConfiguration{ZeroCapacityStrategy: new("SCALE_TO_AND_FROM_ZERO")}}, lift.InvalidRequest, "not built yet"},
+		{&api.UpdateFleetCapacityInput{FleetId: s.fleet, ManagedCapacityConfiguration: &api.ManagedCapacityConfiguration{ScaleInAfterInactivityMinutes: new(30)}}, lift.InvalidRequest, "ScaleInAfterInactivityMinutes"},
 
 		// aliases
 		{&api.CreateAliasInput{Name: "x", RoutingStrategy: &api.RoutingStrategy{}}, lift.InvalidRequest, "SIMPLE or TERMINAL"},

@@ -158,7 +158,7 @@ func (s *Service) DescribeScalingPolicies(ctx context.Context, in *api.DescribeS
 // StartFleetActions lets the scaling policies of a fleet act again. They begin
 // to count anew: nobody looked in between.
 func (s *Service) StartFleetActions(ctx context.Context, in *api.StartFleetActionsInput) (*api.StartFleetActionsOutput, error) {
-	f, err := s.stopScaling(ctx, in.FleetId, in.Location, false)
+	f, err := s.stopScaling(ctx, in.FleetId, in.Location, in.Actions, false)
 	if err != nil {
 		return nil, err
 	}
@@ -168,16 +168,19 @@ func (s *Service) StartFleetActions(ctx context.Context, in *api.StartFleetActio
 // StopFleetActions keeps the scaling policies of a fleet from acting. Its
 // capacity stays what it is, and can be changed by UpdateFleetCapacity.
 func (s *Service) StopFleetActions(ctx context.Context, in *api.StopFleetActionsInput) (*api.StopFleetActionsOutput, error) {
-	f, err := s.stopScaling(ctx, in.FleetId, in.Location, true)
+	f, err := s.stopScaling(ctx, in.FleetId, in.Location, in.Actions, true)
 	if err != nil {
 		return nil, err
 	}
 	return &api.StopFleetActionsOutput{FleetId: opt(f.ID), FleetArn: opt(f.ARN())}, nil
 }
 
-// stopScaling stops or starts the one action there is, AUTO_SCALING. Where it
-// is so already, nothing changes (behaviour 2.18).
-func (s *Service) stopScaling(ctx context.Context, id string, location *string, stop bool) (*lift.Fleet, error) {
+// autoScaling is the one action that a fleet can stop and start.
+const autoScaling = "AUTO_SCALING"
+
+// stopScaling stops or starts actions of a fleet. Where it is so already, nothing
+// changes (behaviour 2.18).
+func (s *Service) stopScaling(ctx context.Context, id string, location *string, actions []string, stop bool) (*lift.Fleet, error) {
 	c := s.caller(ctx)
 	return change(ctx, s, func(tx *engine.Tx) (*lift.Fleet, error) {
 		f, sc, err := c.scaling(tx, id)
@@ -190,7 +193,7 @@ func (s *Service) stopScaling(ctx context.Context, id string, location *string, 
 		if f.Status == lift.FleetDeleting {
 			return nil, invalid("fleet %s is being deleted", f.ID)
 		}
-		if f.ScalingStopped == stop {
+		if f.ScalingStopped == stop || !slices.Contains(actions, autoScaling) {
 			return f, nil
 		}
 		f.ScalingStopped = stop
@@ -226,7 +229,7 @@ func (c caller) scaling(tx store.Tx, given string) (*lift.Fleet, *lift.Scaling, 
 // stoppedActions is what StopFleetActions stopped.
 func stoppedActions(f *lift.Fleet) []string {
 	if f.ScalingStopped {
-		return []string{"AUTO_SCALING"}
+		return []string{autoScaling}
 	}
 	return nil
 }

@@ -161,5 +161,6 @@ func sessionShape(gs *lift.GameSession) *api.GameSession {
 		IpAddress: opt(gs.Address), DnsName: opt(gs.DNSName), Port: positive(gs.Port),
 		PlayerSessionCreationPolicy: opt(gs.Policy), CreatorId: opt(gs.CreatorID),
 		GameSessionData: opt(gs.Data), MatchmakerData: opt(gs.MatchmakerData), Location: opt(gs.Location), ComputeName: opt(gs.InstanceID),
+		PlayerGatewayStatus: new(noGateway),
 	}
 }

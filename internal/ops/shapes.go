@@ -24,6 +24,9 @@ func shapes[N, S any](ns []*N, shape func(*N) *S) []S {
 	return out
 }
 
+// noGateway is the status of the player gateway of everything: it is not built.
+const noGateway = "DISABLED"
+
 // under refuses one more document when limit of them are there already.
 func under[T any](tx store.Tx, limit int, t *store.Table[T], index, prefix string) error {
 	if limit == 0 {
