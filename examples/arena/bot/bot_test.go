@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,7 +60,7 @@ type service struct {
 	asked    int
 	accepted int
 	players  []types.DesiredPlayerSession
-	ids      map[string]string // player of a ticket
+	ids      map[string][]string // players of a ticket
 }
 
 func (s *service) CreatePlayerSession(_ context.Context, in *gamelift.CreatePlayerSessionInput, _ ...func(*gamelift.Options)) (*gamelift.CreatePlayerSessionOutput, error) {
@@ -91,7 +92,9 @@ func (s *service) StartMatchmaking(_ context.Context, in *gamelift.StartMatchmak
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := "ticket-" + *in.Players[0].PlayerId
-	s.ids[id] = *in.Players[0].PlayerId
+	for _, p := range in.Players {
+		s.ids[id] = append(s.ids[id], *p.PlayerId)
+	}
 	return &gamelift.StartMatchmakingOutput{MatchmakingTicket: &types.MatchmakingTicket{TicketId: &id, Status: "QUEUED"}}, nil
 }
 
@@ -100,10 +103,10 @@ func (s *service) DescribeMatchmaking(_ context.Context, in *gamelift.DescribeMa
 	defer s.mu.Unlock()
 	t := types.MatchmakingTicket{TicketId: &in.TicketIds[0], Status: "REQUIRES_ACCEPTANCE"}
 	if s.accepted == len(s.ids) {
-		player := s.ids[in.TicketIds[0]]
-		t.Status, t.GameSessionConnectionInfo = s.ticket, &types.GameSessionConnectionInfo{
-			IpAddress: &s.host, Port: &s.port, GameSessionArn: new("arn"),
-			MatchedPlayerSessions: []types.MatchedPlayerSession{{PlayerId: &player, PlayerSessionId: new("good-" + player)}},
+		t.Status, t.GameSessionConnectionInfo = s.ticket, &types.GameSessionConnectionInfo{IpAddress: &s.host, Port: &s.port, GameSessionArn: new("arn")}
+		for _, p := range s.ids[in.TicketIds[0]] {
+			t.Players = append(t.Players, types.Player{PlayerId: &p, Team: new("red")})
+			t.GameSessionConnectionInfo.MatchedPlayerSessions = append(t.GameSessionConnectionInfo.MatchedPlayerSessions, types.MatchedPlayerSession{PlayerId: &p, PlayerSessionId: new("good-" + p)})
 		}
 	}
 	return &gamelift.DescribeMatchmakingOutput{TicketList: []types.MatchmakingTicket{t}}, nil
@@ -112,7 +115,9 @@ func (s *service) DescribeMatchmaking(_ context.Context, in *gamelift.DescribeMa
 func (s *service) AcceptMatch(_ context.Context, in *gamelift.AcceptMatchInput, _ ...func(*gamelift.Options)) (*gamelift.AcceptMatchOutput, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.accepted++
+	if slices.Equal(in.PlayerIds, s.ids[*in.TicketId]) {
+		s.accepted++
+	}
 	return &gamelift.AcceptMatchOutput{}, nil
 }
 
@@ -130,13 +135,14 @@ func TestWaysIn(t *testing.T) {
 		{"no such session", "-session other -players 2", 0},
 		{"queue", "-queue q -players 3 -seats 8", 3},
 		{"matchmaker", "-matchmaker m -players 2", 2},
+		{"parties", "-matchmaker m -players 5 -party 2", 5},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b, err := parse(strings.Fields(test.args+" -play 200ms -patience 3s -name p"), io.Discard)
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.api = &service{host: host, port: port, status: "FULFILLED", ticket: "COMPLETED", ids: make(map[string]string)}
+			b.api = &service{host: host, port: port, status: "FULFILLED", ticket: "COMPLETED", ids: make(map[string][]string)}
 			var out bytes.Buffer
 			err = b.run(t.Context(), &out)
 			if (err == nil) != (test.in == b.players) {
@@ -170,7 +176,7 @@ func TestNoSeat(t *testing.T) {
 	if err := b.run(t.Context(), &out); err == nil || strings.Count(out.String(), "ended TIMED_OUT") != 2 {
 		t.Errorf("%v\n%s", err, out.String())
 	}
-	b = &bots{matchmaker: "m", players: 1, timeout: time.Second, api: &service{ticket: "FAILED", ids: make(map[string]string)}}
+	b = &bots{matchmaker: "m", players: 1, timeout: time.Second, api: &service{ticket: "FAILED", ids: make(map[string][]string)}}
 	out.Reset()
 	if err := b.run(t.Context(), &out); err == nil || !strings.Contains(out.String(), "ended FAILED") {
 		t.Errorf("%v\n%s", err, out.String())
@@ -183,7 +189,7 @@ func TestNoSeat(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	for _, args := range []string{"", "-queue q -session s", "-address a:1", "-player-session p -queue q", "-address a:1 -player-session p -players 2", "-queue q -players 0", "-queue q -start yesterday", "-queue q -latency us-west-2", "-queue q -latency us-west-2=-1", "-queue q -attributes =1"} {
+	for _, args := range []string{"", "-queue q -session s", "-address a:1", "-player-session p -queue q", "-address a:1 -player-session p -players 2", "-queue q -players 0", "-queue q -party 2", "-matchmaker m -party 0", "-queue q -start yesterday", "-queue q -latency us-west-2", "-queue q -latency us-west-2=-1", "-queue q -attributes =1"} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%q was taken", args)
 		}
@@ -195,6 +201,18 @@ func TestFlags(t *testing.T) {
 	b, err = parse([]string{"-queue", "q", "-start", "2026-11-24T16:00:00.5Z"}, io.Discard)
 	if err != nil || b.start.Nanosecond() != 500_000_000 {
 		t.Errorf("%v, %v", b, err)
+	}
+}
+
+func TestSpread(t *testing.T) {
+	all, err := parseTraits("skill=30..70,mode=ctf", "")
+	for i, want := range []float64{30, 50, 70} {
+		if got := all.of(i, 3); err != nil || *got.attributes["skill"].N != want || *got.attributes["mode"].S != "ctf" {
+			t.Errorf("party %d: %+v, %v", i, got, err)
+		}
+	}
+	if got := all.of(0, 1); *got.attributes["skill"].N != 30 {
+		t.Errorf("alone: %+v", got)
 	}
 }
 

@@ -7,6 +7,7 @@
 //	bot -session arn:aws:gamelift:… -players 4              CreatePlayerSession for each
 //	bot -queue my-queue -players 4                          one StartGameSessionPlacement for all
 //	bot -matchmaker my-config -players 4                    StartMatchmaking for each
+//	bot -matchmaker my-config -players 4 -party 2           the same, two to a ticket
 //
 // The GameLift API is found as every AWS client finds it: AWS_ENDPOINT_URL,
 // AWS_REGION and credentials from the environment or the usual files. Exit
@@ -65,7 +66,7 @@ func client(ctx context.Context) (lift, error) {
 type bots struct {
 	address, playerSession     string
 	session, queue, matchmaker string
-	players, seats             int
+	players, seats, party      int
 	name                       string
 	play, patience, timeout    time.Duration
 	traits                     traits
@@ -117,11 +118,12 @@ func parse(args []string, usage io.Writer) (*bots, error) {
 	flags.StringVar(&b.matchmaker, "matchmaker", "", "`name` of a matchmaking configuration")
 	flags.IntVar(&b.players, "players", 1, "how many players")
 	flags.IntVar(&b.seats, "seats", 0, "seats of the game session that -queue asks for; default as many as players")
+	flags.IntVar(&b.party, "party", 1, "how many players ask -matchmaker together, to be put into one team")
 	flags.StringVar(&b.name, "name", fmt.Sprintf("bot-%s-%d", host, os.Getpid()), "`prefix` of the player ids")
 	flags.DurationVar(&b.play, "play", 5*time.Second, "how long to play")
 	flags.DurationVar(&b.patience, "patience", 30*time.Second, "how long to wait for the game server")
 	flags.DurationVar(&b.timeout, "timeout", 2*time.Minute, "how long to wait for a seat")
-	attributes := flags.String("attributes", "", "player attributes for -matchmaker, `skill=12.5,mode=ctf`")
+	attributes := flags.String("attributes", "", "player attributes for -matchmaker, `skill=12.5,mode=ctf`; of skill=30..70 the first party has 30 and the last 70")
 	latency := flags.String("latency", "", "milliseconds to regions for -queue and -matchmaker, `us-west-2=30,…`")
 	start := flags.String("start", "", "when the request was made, RFC 3339 or milliseconds since 1970; default now")
 	if err := flags.Parse(args); err != nil {
@@ -140,6 +142,8 @@ func parse(args []string, usage io.Writer) (*bots, error) {
 		return nil, errors.New("-address and -player-session belong together")
 	case b.address != "" && b.players != 1:
 		return nil, errors.New("one -player-session is for one player")
+	case b.party < 1, b.party > 1 && b.matchmaker == "":
+		return nil, errors.New("-party is at least 1, and is for -matchmaker")
 	case b.players < 1:
 		return nil, errors.New("-players must be at least 1")
 	}
@@ -180,18 +184,16 @@ func (b *bots) run(ctx context.Context, stdout io.Writer) error {
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%s-%d", b.name, i+1)
 	}
+	together := max(b.party, 1)
 	if b.queue != "" {
-		b.runPlacement(ctx, ids)
-	} else {
-		var group sync.WaitGroup
-		for _, id := range ids {
-			group.Go(func() {
-				s, err := b.find(ctx, id)
-				b.one(ctx, s, err)
-			})
-		}
-		group.Wait()
+		together = len(ids)
 	}
+	var group sync.WaitGroup
+	parties := slices.Collect(slices.Chunk(ids, together))
+	for i, party := range parties {
+		group.Go(func() { b.playParty(ctx, party, b.traits.of(i, len(parties))) })
+	}
+	group.Wait()
 	b.out.Encode(b.sum)
 	if b.sum.In < b.players {
 		return fmt.Errorf("%d of %d players got in", b.sum.In, b.players)
@@ -199,23 +201,25 @@ func (b *bots) run(ctx context.Context, stdout io.Writer) error {
 	return nil
 }
 
-func (b *bots) find(ctx context.Context, id string) (seat, error) {
+// find gets seats for players who ask together.
+func (b *bots) find(ctx context.Context, ids []string, t traits) ([]seat, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
 	switch {
 	case b.address != "":
-		return seat{playerID: id, playerSessionID: b.playerSession, address: b.address, at: time.Now()}, nil
+		return []seat{{playerID: ids[0], playerSessionID: b.playerSession, address: b.address, at: time.Now()}}, nil
 	case b.session != "":
-		return bySession(ctx, b.api, b.session, id)
-	default:
-		return byMatchmaker(ctx, b.api, b.matchmaker, id, b.traits)
+		s, err := bySession(ctx, b.api, b.session, ids[0])
+		return []seat{s}, err
+	case b.queue != "":
+		return byQueue(ctx, b.api, b.queue, ids, b.seats, t)
 	}
+	return byMatchmaker(ctx, b.api, b.matchmaker, ids, t)
 }
 
-func (b *bots) runPlacement(ctx context.Context, ids []string) {
-	limited, cancel := context.WithTimeout(ctx, b.timeout)
-	seats, err := byQueue(limited, b.api, b.queue, ids, b.seats, b.traits)
-	cancel()
+// playParty gets its players in and plays them.
+func (b *bots) playParty(ctx context.Context, ids []string, t traits) {
+	seats, err := b.find(ctx, ids, t)
 	byID := make(map[string]seat)
 	for _, s := range seats {
 		byID[s.playerID] = s
@@ -223,7 +227,7 @@ func (b *bots) runPlacement(ctx context.Context, ids []string) {
 	var group sync.WaitGroup
 	for _, id := range ids {
 		s, ok := byID[id]
-		if ok {
+		if ok && s.address != "" {
 			group.Go(func() { b.one(ctx, s, nil) })
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"net"
 	"strconv"
 	"strings"
@@ -46,22 +47,48 @@ func bySession(ctx context.Context, api lift, arn, playerID string) (seat, error
 // traits are what a matchmaker or a queue may want to know of a player.
 type traits struct {
 	attributes map[string]types.AttributeValue
-	latency    map[string]int32 // region to milliseconds
+	spread     map[string][2]float64 // of the first party and of the last
+	latency    map[string]int32      // region to milliseconds
 }
 
-// parseTraits reads "skill=12.5,mode=ctf" and "us-west-2=30,eu-west-1=110". An
-// attribute that looks like a number is one.
+// of returns the traits of one of n parties.
+func (t traits) of(i, n int) traits {
+	if len(t.spread) == 0 {
+		return t
+	}
+	mine := traits{attributes: maps.Clone(t.attributes), latency: t.latency}
+	for name, s := range t.spread {
+		mine.set(name, types.AttributeValue{N: new(s[0] + (s[1]-s[0])*float64(i)/float64(max(n-1, 1)))})
+	}
+	return mine
+}
+
+func (t *traits) set(name string, a types.AttributeValue) {
+	if t.attributes == nil {
+		t.attributes = make(map[string]types.AttributeValue)
+	}
+	t.attributes[name] = a
+}
+
+// parseTraits reads "skill=12.5,mode=ctf,level=1..9" and
+// "us-west-2=30,eu-west-1=110". An attribute that looks like a number is one.
 func parseTraits(attributes, latency string) (traits, error) {
 	t := traits{}
 	err := pairs(attributes, func(name, value string) error {
-		a := types.AttributeValue{S: &value}
-		if n, err := strconv.ParseFloat(value, 64); err == nil {
-			a = types.AttributeValue{N: &n}
+		first, last, _ := strings.Cut(value, "..")
+		lo, err := strconv.ParseFloat(first, 64)
+		hi, errHi := strconv.ParseFloat(last, 64)
+		switch {
+		case err == nil && errHi == nil:
+			if t.spread == nil {
+				t.spread = make(map[string][2]float64)
+			}
+			t.spread[name] = [2]float64{lo, hi}
+		case err == nil && last == "":
+			t.set(name, types.AttributeValue{N: &lo})
+		default:
+			t.set(name, types.AttributeValue{S: &value})
 		}
-		if t.attributes == nil {
-			t.attributes = make(map[string]types.AttributeValue)
-		}
-		t.attributes[name] = a
 		return nil
 	})
 	if err != nil {
@@ -140,15 +167,16 @@ func byQueue(ctx context.Context, api lift, queue string, playerIDs []string, se
 	return got, nil
 }
 
-// byMatchmaker asks for a match for one player, accepts it if need be, and waits
-// until it is placed.
-func byMatchmaker(ctx context.Context, api lift, configuration, playerID string, t traits) (seat, error) {
-	none := seat{playerID: playerID}
-	started, err := api.StartMatchmaking(ctx, &gamelift.StartMatchmakingInput{
-		ConfigurationName: &configuration, Players: []types.Player{{PlayerId: &playerID, PlayerAttributes: t.attributes, LatencyInMs: t.latency}},
-	})
+// byMatchmaker asks for a match for players who want to be together, accepts it
+// if need be, and waits until it is placed.
+func byMatchmaker(ctx context.Context, api lift, configuration string, playerIDs []string, t traits) ([]seat, error) {
+	in := &gamelift.StartMatchmakingInput{ConfigurationName: &configuration}
+	for _, p := range playerIDs {
+		in.Players = append(in.Players, types.Player{PlayerId: &p, PlayerAttributes: t.attributes, LatencyInMs: t.latency})
+	}
+	started, err := api.StartMatchmaking(ctx, in)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	ticket := *started.MatchmakingTicket
 	accepted := false
@@ -156,39 +184,41 @@ func byMatchmaker(ctx context.Context, api lift, configuration, playerID string,
 		switch ticket.Status {
 		case types.MatchmakingConfigurationStatusCompleted:
 			game := ticket.GameSessionConnectionInfo
-			for _, p := range game.MatchedPlayerSessions {
-				if text(p.PlayerId) == playerID {
-					s := seat{playerID, text(p.PlayerSessionId), address(game.IpAddress, game.Port), text(game.GameSessionArn), time.Now(), ""}
-					if len(ticket.Players) == 1 {
-						s.team = text(ticket.Players[0].Team)
-					}
-					return s, nil
-				}
+			team := make(map[string]string)
+			for _, p := range ticket.Players {
+				team[text(p.PlayerId)] = text(p.Team)
 			}
-			return none, fmt.Errorf("ticket %s is completed without a seat for its player", text(ticket.TicketId))
+			var got []seat
+			for _, p := range game.MatchedPlayerSessions {
+				got = append(got, seat{text(p.PlayerId), text(p.PlayerSessionId), address(game.IpAddress, game.Port), text(game.GameSessionArn), time.Now(), team[text(p.PlayerId)]})
+			}
+			if len(got) != len(playerIDs) {
+				return got, fmt.Errorf("ticket %s is completed with seats for %d of its %d players", text(ticket.TicketId), len(got), len(playerIDs))
+			}
+			return got, nil
 		case types.MatchmakingConfigurationStatusFailed, types.MatchmakingConfigurationStatusTimedOut, types.MatchmakingConfigurationStatusCancelled:
-			return none, fmt.Errorf("ticket %s ended %s: %s", text(ticket.TicketId), ticket.Status, text(ticket.StatusMessage))
+			return nil, fmt.Errorf("ticket %s ended %s: %s", text(ticket.TicketId), ticket.Status, text(ticket.StatusMessage))
 		case types.MatchmakingConfigurationStatusRequiresAcceptance:
 			if accepted {
 				break
 			}
 			_, err := api.AcceptMatch(ctx, &gamelift.AcceptMatchInput{
-				TicketId: ticket.TicketId, PlayerIds: []string{playerID}, AcceptanceType: types.AcceptanceTypeAccept,
+				TicketId: ticket.TicketId, PlayerIds: playerIDs, AcceptanceType: types.AcceptanceTypeAccept,
 			})
 			if err != nil {
-				return none, err
+				return nil, err
 			}
 			accepted = true
 		}
 		if err := wait.next(ctx); err != nil {
-			return none, fmt.Errorf("ticket %s is still %s: %w", text(ticket.TicketId), ticket.Status, err)
+			return nil, fmt.Errorf("ticket %s is still %s: %w", text(ticket.TicketId), ticket.Status, err)
 		}
 		now, err := api.DescribeMatchmaking(ctx, &gamelift.DescribeMatchmakingInput{TicketIds: []string{text(ticket.TicketId)}})
 		if err != nil {
-			return none, err
+			return nil, err
 		}
 		if len(now.TicketList) != 1 {
-			return none, fmt.Errorf("ticket %s is gone", text(ticket.TicketId))
+			return nil, fmt.Errorf("ticket %s is gone", text(ticket.TicketId))
 		}
 		ticket = now.TicketList[0]
 	}
