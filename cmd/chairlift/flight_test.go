@@ -232,7 +232,7 @@ func TestDemo(t *testing.T) {
 			defer cancel()
 			cmd := exec.CommandContext(ctx, filepath.Join(bin, "chairlift"), "demo", "--players", "8", "--play", "500ms", "--host", mode)
 			out, err := cmd.CombinedOutput()
-			if err != nil || !strings.Contains(string(out), "players in                     8 of 8") {
+			if err != nil || !strings.Contains(string(out), "players in                     8 of 8") || !strings.Contains(string(out), "pairs in one team              2 of 2") {
 				t.Fatalf("%v\n%s", err, out)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,27 +26,70 @@ type result struct {
 	SeatMS        float64 `json:"requestToSeatMS"`
 	FirstPacketMS float64 `json:"requestToFirstPacketMS"`
 	Error         string  `json:"error"`
+
+	group group
 }
 
-// play runs a bot process for each party of players and returns what they say.
+// party is the place among those of its group of the party that the player came
+// with: the players of a group are numbered, party after party.
+func (r *result) party() int {
+	n, _ := strconv.Atoi(r.PlayerID[strings.LastIndexByte(r.PlayerID, '-')+1:])
+	return (n - 1) / r.group.party
+}
+
+// skill is that of the player, as the bots spread it over their parties.
+func (r *result) skill() float64 {
+	parties := (r.group.players + r.group.party - 1) / r.group.party
+	return float64(r.group.skill) + spread*float64(r.party())/float64(max(parties-1, 1))
+}
+
+// A group is the players of one bot process. They ask for a match in parties,
+// each more skilled than the one before.
+type group struct {
+	name         string
+	players      int
+	party        int // players of one matchmaking ticket
+	skill        int // of the first party, 30 to 50; the last has spread more
+	milliseconds int // to the region of the fleet
+}
+
+// spread is between the skills of the first and of the last party of a group.
+const spread = 20
+
+// groups are the bots of the demo, always the same: half of them come alone,
+// half in pairs.
+func (d *demo) groups() []group {
+	var all []group
+	for left := d.Players; left > 0; left -= seats {
+		g := group{name: fmt.Sprintf("bot-%02d", len(all)+1), players: min(seats, left), party: 1 + len(all)%2}
+		h := fnv.New32a()
+		h.Write([]byte(g.name))
+		g.skill, g.milliseconds = 30+int(h.Sum32()%21), 15+int(h.Sum32()/21%100)
+		all = append(all, g)
+	}
+	return all
+}
+
+// play runs a bot process for each group of players and returns what they say.
 func (d *demo) play(ctx context.Context, bot string) ([]result, error) {
-	parties := (d.Players + seats - 1) / seats
-	d.screen.begin("%d bots in %d processes are matched, connect and play for %s", d.Players, parties, d.Play)
+	groups := d.groups()
+	d.screen.begin("%d bots in %d processes are matched, alone or in pairs, connect and play for %s", d.Players, len(groups), d.Play)
 	var (
 		mu      sync.Mutex
 		results []result
 		wg      sync.WaitGroup
 		inGame  int
 	)
-	for p := range parties {
-		size := min(seats, d.Players-p*seats)
-		name := fmt.Sprintf("bot-%02d", p+1)
+	for _, g := range groups {
 		wg.Go(func() {
-			got, stderr := d.party(ctx, bot, name, size)
+			got, stderr := d.bots(ctx, bot, g)
 			mu.Lock()
 			defer mu.Unlock()
-			for i := len(got); i < size; i++ {
-				got = append(got, result{PlayerID: fmt.Sprintf("%s-%d", name, i+1), Error: stderr})
+			for i := len(got); i < g.players; i++ {
+				got = append(got, result{PlayerID: fmt.Sprintf("%s-%d", g.name, i+1), Error: stderr})
+			}
+			for i := range got {
+				got[i].group = g
 			}
 			inGame += count(got)
 			results = append(results, got...)
@@ -60,17 +104,11 @@ func (d *demo) play(ctx context.Context, bot string) ([]result, error) {
 	return results, nil
 }
 
-// skill gives the bots of a party a skill between 30 and 70, always the same.
-func skill(name string) int {
-	h := fnv.New32a()
-	h.Write([]byte(name))
-	return 30 + int(h.Sum32()%41)
-}
-
-// party runs one bot process.
-func (d *demo) party(ctx context.Context, bot, name string, size int) ([]result, string) {
-	cmd := exec.CommandContext(ctx, bot, "-matchmaker", matchmaker, "-players", fmt.Sprint(size), "-attributes", fmt.Sprintf("skill=%d", skill(name)),
-		"-name", name, "-play", d.Play.String())
+// bots runs one bot process.
+func (d *demo) bots(ctx context.Context, bot string, g group) ([]result, string) {
+	cmd := exec.CommandContext(ctx, bot, "-matchmaker", matchmaker, "-players", fmt.Sprint(g.players), "-party", fmt.Sprint(g.party),
+		"-attributes", fmt.Sprintf("skill=%d..%d", g.skill, g.skill+spread), "-latency", fmt.Sprintf("%s=%d", d.Region, g.milliseconds),
+		"-name", g.name, "-play", d.Play.String())
 	cmd.Env = append(environ(), "AWS_ENDPOINT_URL="+d.URL, "AWS_REGION="+d.Region,
 		"AWS_ACCESS_KEY_ID="+d.creds.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+d.creds.SecretAccessKey, "AWS_SESSION_TOKEN="+d.creds.SessionToken)
 	cmd.SysProcAttr = apart()
@@ -142,6 +180,8 @@ func summarise(ready time.Duration, rs []result, players int) [][2]string {
 		{"request to seat, p50", milliseconds(seat, 0.50)},
 		{"request to seat, p99", milliseconds(seat, 0.99)},
 		{"team skill apart, mean", balance(rs)},
+		{"pairs in one team", together(rs)},
+		{"farthest player", farthest(rs)},
 		{"request to first packet, p50", milliseconds(first, 0.50)},
 		{"request to first packet, p99", milliseconds(first, 0.99)},
 	}
@@ -153,12 +193,11 @@ func balance(rs []result) string {
 	type team struct {
 		session, name string
 	}
-	skills := map[team][]int{}
+	skills := map[team][]float64{}
 	for _, r := range rs {
 		if r.In && r.Team != "" {
-			party := r.PlayerID[:max(strings.LastIndexByte(r.PlayerID, '-'), 0)]
 			t := team{r.GameSession, r.Team}
-			skills[t] = append(skills[t], skill(party))
+			skills[t] = append(skills[t], r.skill())
 		}
 	}
 	sum, n := 0.0, 0
@@ -174,12 +213,42 @@ func balance(rs []result) string {
 	return fmt.Sprintf("%.1f", sum/float64(n))
 }
 
-func mean(list []int) float64 {
-	sum := 0
+// together tells how many of the parties play in one team of one game session.
+func together(rs []result) string {
+	teams := map[string]string{}
+	kept, of := 0, 0
+	for _, r := range rs {
+		if r.group.party < 2 || !r.In {
+			continue
+		}
+		party, team := fmt.Sprint(r.group.name, r.party()), r.GameSession+" "+r.Team
+		if first, seen := teams[party]; !seen {
+			teams[party] = team
+		} else if of++; first == team {
+			kept++
+		}
+	}
+	return fmt.Sprintf("%d of %d", kept, of)
+}
+
+// farthest tells the longest latency of a player who got in, as the player
+// measured it before.
+func farthest(rs []result) string {
+	most := 0
+	for _, r := range rs {
+		if r.In {
+			most = max(most, r.group.milliseconds)
+		}
+	}
+	return fmt.Sprintf("%d ms from the region", most)
+}
+
+func mean(list []float64) float64 {
+	sum := 0.0
 	for _, n := range list {
 		sum += n
 	}
-	return float64(sum) / float64(len(list))
+	return sum / float64(len(list))
 }
 
 func milliseconds(ms []float64, q float64) string {

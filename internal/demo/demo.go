@@ -89,8 +89,8 @@ func (d *demo) run(ctx context.Context) error {
 	d.onCleanup(func(ctx context.Context) { _, _ = d.api.DeleteBuild(ctx, &api.DeleteBuildInput{BuildId: build}) })
 	d.screen.done("build %s is READY", build)
 
-	// One process more than full matches: the last match may be a small one.
-	sessions := (d.Players+seats-1)/seats + 1
+	// Two processes more than full matches: the last matches may be small ones.
+	sessions := (d.Players+seats-1)/seats + 2
 	ready, err := d.startFleet(ctx, quiet, build, filepath.Base(arena), sessions)
 	if err != nil {
 		return err
@@ -125,8 +125,9 @@ func (d *demo) run(ctx context.Context) error {
 	return nil
 }
 
-// ruleSet makes two teams of two with mean skills not too far apart, further
-// apart after a while, and in the end lets those play who are left over.
+// ruleSet makes two teams of two near each other, with mean skills not too far
+// apart, and both further after a while. In the end it lets those play who are
+// left over. No ticket is split between teams.
 const ruleSet = `{
   "name": "two against two", "ruleLanguageVersion": "1.0",
   "playerAttributes": [{"name": "skill", "type": "number", "default": 50}],
@@ -135,9 +136,12 @@ const ruleSet = `{
     "name": "EvenTeams", "type": "distance",
     "measurements": ["avg(teams[red].players.attributes[skill])"],
     "referenceValue": "avg(teams[blue].players.attributes[skill])", "maxDistance": 10
+  }, {
+    "name": "CloseBy", "type": "latency", "maxLatency": 60
   }],
   "expansions": [
-    {"target": "rules[EvenTeams].maxDistance", "steps": [{"waitTimeSeconds": 2, "value": 25}, {"waitTimeSeconds": 4, "value": 100}]},
+    {"target": "rules[CloseBy].maxLatency", "steps": [{"waitTimeSeconds": 1, "value": 100}, {"waitTimeSeconds": 2, "value": 250}]},
+    {"target": "rules[EvenTeams].maxDistance", "steps": [{"waitTimeSeconds": 1, "value": 25}, {"waitTimeSeconds": 3, "value": 100}]},
     {"target": "teams[red].minPlayers", "steps": [{"waitTimeSeconds": 6, "value": 1}]},
     {"target": "teams[blue].minPlayers", "steps": [{"waitTimeSeconds": 6, "value": 1}, {"waitTimeSeconds": 8, "value": 0}]}
   ]
@@ -162,7 +166,7 @@ func (d *demo) startMatchmaker(ctx context.Context, queue string) error {
 	d.onCleanup(func(ctx context.Context) {
 		_, _ = d.api.DeleteMatchmakingConfiguration(ctx, &api.DeleteMatchmakingConfigurationInput{Name: matchmaker})
 	})
-	d.screen.done("%s makes teams of even skill, two against two", matchmaker)
+	d.screen.done("%s makes teams of even skill, two against two, and keeps parties together", matchmaker)
 	return nil
 }
 
