@@ -1,6 +1,7 @@
 package s3door
 
 import (
+	"context"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -35,20 +36,23 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, method, host, path, query, header, body string) {
 		l := &locations{open: map[string]bool{Key("b", "open"): true}, finished: map[string]int64{}}
-		id, err := files.Begin(t.Context(), Key("b", "open"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer files.Abort(t.Context(), Key("b", "open"), id)
-		if _, err := files.PutPart(t.Context(), Key("b", "open"), id, 1, strings.NewReader("part")); err != nil {
-			t.Fatal(err)
+		if strings.Contains(query, "=U") { // a disk takes its time: only where it matters
+			id, err := files.Begin(t.Context(), Key("b", "open"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer files.Abort(context.Background(), Key("b", "open"), id)
+			if _, err := files.PutPart(t.Context(), Key("b", "open"), id, 1, strings.NewReader("part")); err != nil {
+				t.Fatal(err)
+			}
+			query = strings.ReplaceAll(query, "=U", "="+id)
 		}
 		r := httptest.NewRequest("GET", "http://h/", strings.NewReader(body))
 		// A server lets no other methods and hosts through than these, or so.
 		if r.Method = method; !token(method) || strings.ContainsAny(host, " \n/") {
 			return
 		}
-		r.Host, r.URL = host, &url.URL{Scheme: "http", Host: "h", Path: "/" + strings.TrimPrefix(path, "/"), RawQuery: strings.ReplaceAll(query, "=U", "="+id)}
+		r.Host, r.URL = host, &url.URL{Scheme: "http", Host: "h", Path: "/" + strings.TrimPrefix(path, "/"), RawQuery: query}
 		for line := range strings.SplitSeq(header, "\n") {
 			if name, value, ok := strings.Cut(line, ": "); ok && token(name) {
 				r.Header.Add(name, value)

@@ -89,6 +89,9 @@ func (d *cborDecoder) rawHead() (cborHead, error) {
 		case 8:
 			h.n = binary.BigEndian.Uint64(rest)
 		}
+		if h.major == cborSimple && size == 1 && h.n < 32 { // RFC 8949, section 3.3
+			return h, d.invalid("simple value %d in two bytes", h.n)
+		}
 	case h.info == cborIndefinite && h.major >= cborBytes && h.major != cborTag:
 	default:
 		return h, d.invalid("reserved head %#x", c)

@@ -255,6 +255,7 @@ func TestCBORReads(t *testing.T) {
 		{"break", "\xa1\x65Limit\xff", "Limit: is not valid CBOR at byte 8: a break where a value is expected"},
 		{"rest", "\xa0\x00", "The request body is not valid CBOR at byte 1: data after the end of the map"},
 		{"reserved", "\xa1\x65Limit\x1c", "Limit: is not valid CBOR at byte 7: reserved head 0x1c"},
+		{"a simple value written too long", "\xa1\x61x\xf8\x14", "x: is not valid CBOR at byte 3: simple value 20 in two bytes"},
 		{"deep", "\xa1\x61x" + strings.Repeat("\x81", 1000), "x: is nested deeper than 64 levels"},
 		{"tags without end", "\xa1\x65Limit" + strings.Repeat("\xc1", 100), "Limit: is not valid CBOR at byte 15: too many tags"},
 		{"not UTF-8", "\xa1\x69NextToken\x61\xff", "NextToken: is not valid CBOR at byte 13: a string is not UTF-8"},
