@@ -81,11 +81,7 @@ func list[T any](tx store.Tx, p page, t *store.Table[T], index, prefix string, k
 	const batch = 200
 	var found []*T
 	after := p.after
-	for {
-		size := min(p.limit+1, batch)
-		if keep != nil {
-			size = batch
-		}
+	for size := min(p.limit+1, batch); ; {
 		vs, next, err := t.Scan(tx, index, prefix, after, size)
 		if err != nil {
 			return nil, nil, err
@@ -103,5 +99,8 @@ func list[T any](tx store.Tx, p page, t *store.Table[T], index, prefix string, k
 			return found, nil, nil
 		}
 		after = next
+		if keep != nil { // it is choosy: look at more
+			size = batch
+		}
 	}
 }

@@ -71,29 +71,25 @@ func inExpression(err error, member string) error {
 }
 
 // search returns the page of those that filter wants. A token holds the place of
-// the last one: its id, then its key, which may be any text.
+// the last one: its id, then its key, which may be any text. Of all it looks at
+// it keeps no more than a page.
 func (p page) search(among []*lift.GameSession, filter search.Filter, order search.Order) ([]*lift.GameSession, *string) {
-	type placed struct {
-		search.Place
-		*lift.GameSession
-	}
 	last := search.Place{Key: p.after.ID, ID: lift.GameSessionID(p.after.Value)}
-	var found []placed
+	places := make([]search.Place, 0, p.limit+2) // of the first found, and one more to know whether there is one
+	found := make([]*lift.GameSession, 0, p.limit+2)
 	for _, gs := range among {
-		if at := order.Place(gs); filter.Matches(gs) && (last.ID == "" || order.Compare(at, last) > 0) {
-			found = append(found, placed{at, gs})
+		at := order.Place(gs)
+		if last.ID != "" && order.Compare(at, last) <= 0 || !filter.Matches(gs) {
+			continue
+		}
+		if i, _ := slices.BinarySearchFunc(places, at, order.Compare); i <= p.limit {
+			places, found = slices.Insert(places, i, at), slices.Insert(found, i, gs)
+			places, found = places[:min(len(places), p.limit+1)], found[:min(len(found), p.limit+1)]
 		}
 	}
-	slices.SortFunc(found, func(a, b placed) int { return order.Compare(a.Place, b.Place) })
-	var next *string
-	if len(found) > p.limit {
-		found = found[:p.limit]
-		at := found[p.limit-1].Place
-		next = p.token(store.Cursor{Value: string(at.ID), ID: at.Key})
+	if len(found) <= p.limit {
+		return found, nil
 	}
-	page := make([]*lift.GameSession, len(found))
-	for i, f := range found {
-		page[i] = f.GameSession
-	}
-	return page, next
+	at := places[p.limit-1]
+	return found[:p.limit], p.token(store.Cursor{Value: string(at.ID), ID: at.Key})
 }
