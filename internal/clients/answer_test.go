@@ -50,7 +50,11 @@ func TestNormalise(t *testing.T) {
 func TestRecording(t *testing.T) {
 	r := Recording{}
 	r.Add("go of 2019", "ListFleets", map[string]any{"Limit": 1.0}, map[string]any{"FleetIds": []any{"x"}})
-	r.Add("js", "ListFleets", map[string]any{"BuildId": "x"}, map[string]any{"FleetIds": nil})
+	r.Add("js", "ListFleets", map[string]any{"BuildId": "x"}, map[string]any{"FleetIds": nil, "NextToken": ""})
+	r.Refuse("CreateFleet", "ScriptId", "ScriptId: not of fleet-00000000-0000-0000-0000-000000000000")
+	if len(r["ListFleets"].Out) != 1 || r["CreateFleet"].Refused["ScriptId"] != "ScriptId: not of fleet-…" {
+		t.Errorf("%+v, %+v", r["ListFleets"], r["CreateFleet"])
+	}
 	back, err := ParseRecording(r.String())
 	if err != nil || !reflect.DeepEqual(back, r) {
 		t.Errorf("%v, %v", back, err)

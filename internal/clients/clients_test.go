@@ -3,6 +3,7 @@ package clients
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,7 +45,8 @@ func TestClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	root, archive := game(t)
-	machine := map[string]any{"root": root, "zip": archive}
+	script, content := script(t)
+	machine := map[string]any{"root": root, "zip": archive, "script": script, "content": content}
 	var (
 		mu    sync.Mutex
 		trips []*trip
@@ -63,7 +65,11 @@ func TestClients(t *testing.T) {
 				defer mu.Unlock()
 				trips = append(trips, tr.trip)
 				for _, r := range tr.calls {
-					seen.Add(c.name, r.op, r.in, r.out)
+					if r.refused != "" {
+						seen.Refuse(r.op, r.refused, r.words)
+					} else {
+						seen.Add(c.name, r.op, r.in, r.out)
+					}
 				}
 			})
 		}
@@ -148,12 +154,15 @@ type traveller struct {
 	driver  *driver
 	answers map[string]any
 	calls   []call
+	tries   int // how often the operation of the last step was called
 }
 
+// A call is one that succeeded, or that refused a member.
 type call struct {
-	op  string
-	in  map[string]any
-	out any
+	op             string
+	in             map[string]any
+	out            any
+	refused, words string
 }
 
 // travel makes the whole journey. It goes on after a step that failed, so that
@@ -161,7 +170,11 @@ type call struct {
 func (tr *traveller) travel(steps []scenario.Step) {
 	failed := 0
 	for _, s := range steps {
+		began := time.Now()
 		o, err := tr.step(s)
+		if took := time.Since(began); took > 2*time.Second {
+			tr.t.Logf("line %d, %s took %s", s.Line, s.Op, took.Round(time.Millisecond))
+		}
 		if err != nil {
 			tr.t.Errorf("line %d, %s: %v", s.Line, s.Op, err)
 			if failed++; failed > 20 {
@@ -215,6 +228,12 @@ func (tr *traveller) step(s scenario.Step) (outcome, error) {
 		if s.Fails != a.Error.Code || a.Error.Message == "" {
 			return unknown, fmt.Errorf("the error %s: %s; expected %q", a.Error.Code, a.Error.Message, s.Fails)
 		}
+		if err := s.Refused(a.Error.Message); err != nil {
+			return unknown, err
+		}
+		for _, member := range s.Refuse {
+			tr.calls = append(tr.calls, call{op: s.Op, refused: member, words: a.Error.Message})
+		}
 		return outcome{code: a.Error.Code}, nil
 	}
 	if s.Name != "" {
@@ -230,7 +249,17 @@ func (tr *traveller) step(s scenario.Step) (outcome, error) {
 	if err != nil {
 		return unknown, err
 	}
-	tr.calls = append(tr.calls, call{s.Op, in, a.Out})
+	if s.Pages != "" {
+		if err := tr.whole(s, in, a.Out); err != nil {
+			return unknown, err
+		}
+		if tr.tries > 1 {
+			// Every page but the first was asked for by the token that the one
+			// before it had answered.
+			in["NextToken"], a.Out.(map[string]any)["NextToken"] = "a token", "a token"
+		}
+	}
+	tr.calls = append(tr.calls, call{op: s.Op, in: in, out: a.Out})
 	known := map[string]bool{}
 	Members(n, known)
 	for path := range known {
@@ -257,6 +286,42 @@ func (tr *traveller) filled(wants []scenario.Want) []scenario.Want {
 	return wants
 }
 
+// whole checks that pages held together what one answer without a limit holds,
+// and each item once.
+func (tr *traveller) whole(s scenario.Step, in map[string]any, out any) error {
+	in = maps.Clone(in)
+	delete(in, "Limit")
+	a, err := tr.driver.ask(map[string]any{"op": s.Op, "in": in})
+	if err != nil || a.Error != nil {
+		return fmt.Errorf("asked without a limit: %v %v", a.Error, err)
+	}
+	pages, one := items(out, s.Pages), items(a.Out, s.Pages)
+	if !slices.Equal(pages, one) {
+		return fmt.Errorf("the pages held %v; one answer holds %v", pages, one)
+	}
+	if len(slices.Compact(pages)) != len(one) {
+		return fmt.Errorf("something stands on two pages: %v", one)
+	}
+	return nil
+}
+
+// items are the elements of a list in an answer, as text, in order, but for
+// links, which are signed anew every time.
+func items(out any, member string) []string {
+	list, _ := scenario.At(out, member)
+	var texts []string
+	each, _ := list.([]any)
+	for _, item := range each {
+		if m, ok := item.(map[string]any); ok {
+			item = maps.Clone(m)
+			delete(item.(map[string]any), "PreSignedLogUrl")
+		}
+		texts = append(texts, fmt.Sprint(item))
+	}
+	slices.Sort(texts)
+	return texts
+}
+
 // skew is how wrong a client's clock is made: more than a signature may be.
 const skew = 20 * time.Minute
 
@@ -276,6 +341,7 @@ func (tr *traveller) wrongClock() error {
 // retried checks that the client tried again where it had to.
 func (tr *traveller) retried(s scenario.Step) error {
 	tries := tr.proxy.forget(s.Op)
+	tr.tries = len(tries)
 	switch {
 	case s.Fault == "500" && !slices.Equal(tries, []int{500, 200}):
 		return fmt.Errorf("the statuses were %v; expected a second try after 500", tries)

@@ -13,12 +13,13 @@
 //	{"unknown": "what this client is too old to say"}
 //
 // With "pages" a driver collects that member over all pages, by the client's
-// own means where it has them. Two questions are no operations of the API:
-// UploadBuild (Name, Version, OperatingSystem, Root: a folder, Zip: the same
-// folder packed) makes a build and uploads it, and Skew (Seconds) sets the
-// clock of the driver's process wrong. Where the service is stands in the usual AWS_
-// variables. To add a client, write a driver and add a line to the list in
-// clients_test.go.
+// own means where it has them. Times are ISO 8601, blobs Base64. Three questions
+// are no operations of the API: UploadBuild (Name, Version, OperatingSystem,
+// Root: a folder, Zip: the same folder packed) makes a build and uploads it,
+// PutObject (Bucket, Key, File: its path) stores a file by S3, and Skew (Seconds)
+// sets the clock of the driver's process wrong. Where the service is stands in
+// the usual AWS_ variables. To add a client, write a driver and add a line to the
+// list in clients_test.go.
 //
 // What the journeys set and read is kept in testdata/coverage.txt, from which
 // the command coverage writes docs/coverage.md. The package knows the API's

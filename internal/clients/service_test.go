@@ -3,6 +3,8 @@ package clients
 import (
 	"archive/zip"
 	"bufio"
+	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"os"
@@ -94,6 +96,28 @@ func serve(t *testing.T) (addr, data string) {
 		t.Fatal("the service did not start")
 	}
 	return addr, data
+}
+
+// script is a packed Realtime script: its path, and its content in Base64.
+func script(t *testing.T) (path, content string) {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.Create("game.js")
+	if err == nil {
+		_, err = io.WriteString(w, "exports.ssExports = {init: session => {}};\n")
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	path = filepath.Join(t.TempDir(), "script.zip")
+	if err == nil {
+		err = os.WriteFile(path, b.Bytes(), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, base64.StdEncoding.EncodeToString(b.Bytes())
 }
 
 // game is a folder with the example game and something that does not compress,

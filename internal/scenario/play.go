@@ -74,7 +74,7 @@ func play(s Step, c Cast, answers map[string]any, patience time.Duration) error 
 		if refusal.Code != s.Fails {
 			return fmt.Errorf("%w; expected %s", err, s.Fails)
 		}
-		return nil
+		return s.Refused(refusal.Message)
 	}
 	if refusal != nil && refusal.Doubtful && s.Name == "" && len(until)+len(is) == 0 {
 		return nil

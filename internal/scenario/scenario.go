@@ -16,6 +16,7 @@ type Step struct {
 	Op     string // an operation of the API, or an act
 	In     map[string]any
 	Fails  string   // the code of the error that must come; empty: none may
+	Refuse []string // members of the input that the error must name as what it refuses
 	Since  string   // year and month from which clients may know what it says
 	Pages  string   // the member to collect over all pages
 	Fault  string   // "500": the first try is refused so; "clock": the client's clock is wrong
@@ -43,8 +44,10 @@ const something = "(something)"
 //	  fails NotFoundException
 //
 // The other lines are "since 2022-12", "pages MEMBER", "count PATH N", "loose
-// PATH", "sorted PATH", and "fault 500" or "fault clock"; and "has PATH", for a
-// value that must be there, whatever it is. Errors name the line.
+// PATH", "sorted PATH", and "fault 500" or "fault clock"; "has PATH", for a value
+// that must be there, whatever it is; and "refuses MEMBER", which is "fails
+// InvalidRequestException" for a member that does not work here, and wants the
+// message to name it. Errors name the line.
 func Parse(text string) ([]Step, error) {
 	var steps []Step
 	names := map[string]bool{}
@@ -121,6 +124,8 @@ func (s *Step) expect(text string) error {
 		}
 	case "fails":
 		s.Fails = rest
+	case "refuses":
+		s.Fails, s.Refuse = "InvalidRequestException", append(s.Refuse, rest)
 	case "since":
 		s.Since = rest
 	case "pages":
@@ -213,7 +218,8 @@ func walkStrings(v any, f func(string) string) any {
 
 // At returns what a JSON value holds at a path of member names and list
 // indexes: FleetAttributes.0.Status. The index # is the length of a list; that
-// of an absent list is 0.
+// of an absent list is 0. Into a text that holds JSON the path goes on:
+// MatchmakerData.matchId.
 func At(v any, path string) (any, bool) {
 	for name := range strings.SplitSeq(path, ".") {
 		if name == "#" {
@@ -221,6 +227,12 @@ func At(v any, path string) (any, bool) {
 			return len(list), true
 		}
 		switch at := v.(type) {
+		case string:
+			var within map[string]any
+			if json.Unmarshal([]byte(at), &within) != nil {
+				return nil, false
+			}
+			v = within[name]
 		case map[string]any:
 			v = at[name]
 		case []any:
@@ -237,6 +249,17 @@ func At(v any, path string) (any, bool) {
 		}
 	}
 	return v, true
+}
+
+// Refused checks that an error's message names the members that the step says
+// are refused, and that its input has them.
+func (s Step) Refused(message string) error {
+	for _, member := range s.Refuse {
+		if _, given := At(s.In, member); !given || !strings.Contains(message, member[strings.LastIndexByte(member, '.')+1:]) {
+			return fmt.Errorf("%s is not what is refused by: %s", member, message)
+		}
+	}
+	return nil
 }
 
 // Unmet says which of the expectations an answer does not meet first; empty if

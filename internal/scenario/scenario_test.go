@@ -22,6 +22,8 @@ ListFleets {"BuildId": "${fleet.FleetAttributes.BuildId}", "Root": "${machine.ro
   loose A.B
   sorted C
   has D.0.E
+CreateScript {}
+  refuses A.B
 DeleteFleet {}
   fails NotFoundException
 `)
@@ -33,7 +35,8 @@ DeleteFleet {}
 			Is: []Want{{"FleetAttributes.Status", "NEW and more"}, {"LocationStates.#", "1"}}},
 		{Line: 7, Op: "ListFleets", In: map[string]any{"BuildId": "${fleet.FleetAttributes.BuildId}", "Root": "${machine.root}"}, Since: "2022-12", Pages: "FleetIds", Fault: "500",
 			Until: []Want{{"FleetIds.0", "${fleet.FleetAttributes.FleetId}"}}, Is: []Want{{"D.0.E", something}}, Loose: []string{"A.B"}, Sorted: []string{"C"}},
-		{Line: 15, Op: "DeleteFleet", In: map[string]any{}, Fails: "NotFoundException"},
+		{Line: 15, Op: "CreateScript", In: map[string]any{}, Fails: "InvalidRequestException", Refuse: []string{"A.B"}},
+		{Line: 17, Op: "DeleteFleet", In: map[string]any{}, Fails: "NotFoundException"},
 	}
 	if !reflect.DeepEqual(steps, want) {
 		t.Errorf("got  %+v\nwant %+v", steps, want)
@@ -58,6 +61,20 @@ func TestParseRefuses(t *testing.T) {
 		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", text, err, want)
 		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	s := Step{In: map[string]any{"A": map[string]any{"B": 1.0}}, Refuse: []string{"A.B"}}
+	if err := s.Refused("B is not built yet"); err != nil {
+		t.Error(err)
+	}
+	if s.Refused("it is not built yet") == nil {
+		t.Error("a message that names nothing will do")
+	}
+	s.In = map[string]any{}
+	if s.Refused("B is not built yet") == nil {
+		t.Error("a member that is not given is refused")
 	}
 }
 
@@ -95,12 +112,12 @@ func TestUnmet(t *testing.T) {
 }
 
 func TestFill(t *testing.T) {
-	answers := map[string]any{"a": map[string]any{"List": []any{map[string]any{"Id": "x", "N": 5.0}}}}
-	out, err := Fill(map[string]any{"In": []any{"${a.List.0.Id}-${a.List.0.N}", 7.0}}, answers)
-	if err != nil || !reflect.DeepEqual(out, map[string]any{"In": []any{"x-5", 7.0}}) {
+	answers := map[string]any{"a": map[string]any{"List": []any{map[string]any{"Id": "x", "N": 5.0, "Data": `{"match": "m"}`}}}}
+	out, err := Fill(map[string]any{"In": []any{"${a.List.0.Id}-${a.List.0.N}", 7.0, "${a.List.0.Data.match}"}}, answers)
+	if err != nil || !reflect.DeepEqual(out, map[string]any{"In": []any{"x-5", 7.0, "m"}}) {
 		t.Errorf("%v, %v", out, err)
 	}
-	for _, bad := range []string{"${a.List.1.Id}", "${b}", "${a.List.Id}", "${a.List.-1}", "${"} {
+	for _, bad := range []string{"${a.List.1.Id}", "${b}", "${a.List.Id}", "${a.List.-1}", "${a.List.0.Id.x}", "${"} {
 		if _, err := Fill(map[string]any{"In": bad}, answers); err == nil {
 			t.Errorf("%s leads somewhere", bad)
 		}

@@ -1,5 +1,6 @@
 # A driver of boto3, whatever version this Python has. doc.go tells how drivers
 # are spoken to.
+import base64
 import json
 import os
 import sys
@@ -37,7 +38,18 @@ def upload_build(root, archive, name, version, system):
     return {"BuildId": build}
 
 
+def put_object(given):
+    s3 = boto3.client("s3", endpoint_url=ENDPOINT)
+    with open(given["File"], "rb") as body:
+        s3.put_object(Bucket=given["Bucket"], Key=given["Key"], Body=body)
+    return {}
+
+
 def call(op, given, pages):
+    if op == "PutObject":
+        return put_object(given)
+    if "ZipFile" in given:
+        given["ZipFile"] = base64.b64decode(given["ZipFile"])
     if op == "UploadBuild":
         return upload_build(given["Root"], given["Zip"], given["Name"], given["Version"], given["OperatingSystem"])
     name = xform_name(op)

@@ -2,11 +2,14 @@
 # its own command lines, in one process because starting it takes a second.
 # doc.go tells how drivers are spoken to; this one also takes a command line:
 # {"args": ["gamelift", "list-fleets"]}.
+import base64
 import contextlib
 import io
 import json
+import os
 import re
 import sys
+import tempfile
 
 import awscli.clidriver
 from awscli import __version__ as version
@@ -39,6 +42,14 @@ def command(op, given, pages):
     args = ["gamelift", xform_name(op, "-")]
     if op == "UploadBuild":
         return args + ["--name", given["Name"], "--build-version", given["Version"], "--build-root", given["Root"], "--operating-system", given["OperatingSystem"]]
+    if op == "PutObject":
+        return ["s3", "cp", given["File"], f"s3://{given['Bucket']}/{given['Key']}", "--no-progress"]
+    if "ZipFile" in given:  # which the CLI wants as a file
+        given = dict(given)
+        archive = os.path.join(tempfile.mkdtemp(), "script.zip")
+        with open(archive, "wb") as f:
+            f.write(base64.b64decode(given.pop("ZipFile")))
+        args += ["--zip-file", "fileb://" + archive]
     if pages:  # by the CLI's own paging
         given = dict(given)
         args += ["--page-size", str(given.pop("Limit"))]
@@ -59,6 +70,8 @@ def answer(line):
     if code == 0:
         if op == "UploadBuild":
             return {"out": {"BuildId": re.search(r"Build ID: (\S+)", out).group(1)}}
+        if op == "PutObject":
+            return {"out": {}}
         return {"out": json.loads(out) if out.strip() else {}}
     if failed := FAILED.search(err):
         return {"error": {"code": failed.group(1), "message": failed.group(2).strip()}}

@@ -21,11 +21,17 @@ async function uploadBuild(i) {
 
 async function call(op, given, pages) {
   if (op === 'UploadBuild') return uploadBuild(given)
+  if (op === 'PutObject') {
+    const s3 = new AWS.S3({ endpoint, region: options.region, s3ForcePathStyle: true })
+    await s3.putObject({ Bucket: given.Bucket, Key: given.Key, Body: fs.readFileSync(given.File) }).promise()
+    return {}
+  }
   if (op === 'Skew') {
     clock.skew(given.Seconds)
     return {}
   }
   if (!gamelift[method(op)]) return undefined
+  if (given.ZipFile) given.ZipFile = Buffer.from(given.ZipFile, 'base64')
   if (!pages) return gamelift[method(op)](given).promise()
   const all = []
   await new Promise((resolve, reject) => gamelift[method(op)](given).eachPage((err, page) => {

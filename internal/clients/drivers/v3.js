@@ -28,11 +28,18 @@ async function uploadBuild(i) {
 
 async function call(op, given, pages) {
   if (op === 'UploadBuild') return uploadBuild(given)
+  if (op === 'PutObject') {
+    const s3 = new s3sdk.S3Client({ forcePathStyle: true })
+    await s3.send(new s3sdk.PutObjectCommand({ Bucket: given.Bucket, Key: given.Key, Body: fs.readFileSync(given.File) }))
+    return {}
+  }
   if (op === 'Skew') {
     clock.skew(given.Seconds)
     return {}
   }
   if (!sdk[op + 'Command']) return undefined
+  if (given.ZipFile) given.ZipFile = Buffer.from(given.ZipFile, 'base64')
+  for (const name of ['StartTime', 'EndTime']) if (given[name]) given[name] = new Date(given[name])
   if (pages) {
     const all = []
     for await (const page of sdk['paginate' + op]({ client: gamelift }, given)) all.push(...page[pages])

@@ -23,6 +23,9 @@ type Ask struct {
 // Upload is the input of UploadBuild, which is no operation of the API.
 type Upload struct{ Name, Version, OperatingSystem, Root, Zip string }
 
+// File is the input of PutObject, which is an operation of S3.
+type File struct{ Bucket, Key, File string }
+
 // Error is a failure that the service answered.
 type Error struct {
 	Code    string `json:"code"`

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"reflect"
+	"slices"
 
 	"github.com/aws/aws-sdk-go/aws"
 	"github.com/aws/aws-sdk-go/aws/awserr"
@@ -20,6 +21,10 @@ import (
 )
 
 func main() {
+	if slices.Contains(os.Args, "-members") {
+		printMembers()
+		return
+	}
 	c := &client{config: aws.NewConfig().WithEndpoint(os.Getenv("AWS_ENDPOINT_URL")).WithRegion(os.Getenv("AWS_REGION")).WithS3ForcePathStyle(true)}
 	c.GameLift = gamelift.New(session.Must(session.NewSession(c.config)))
 	driver.Serve(c.call)
@@ -34,6 +39,8 @@ func (c *client) call(ask driver.Ask) (any, error) {
 	switch ask.Op {
 	case "UploadBuild":
 		return c.upload(ask)
+	case "PutObject":
+		return c.put(ask)
 	case "Skew":
 		return nil, driver.Unknown("a wrong clock: this SDK does not correct it")
 	}
@@ -84,6 +91,24 @@ func (c *client) upload(ask driver.Ask) (any, error) {
 		return nil, failure(err)
 	}
 	return map[string]any{"BuildId": *made.Build.BuildId}, nil
+}
+
+// put stores a file in a bucket of the caller's.
+func (c *client) put(ask driver.Ask) (any, error) {
+	var in driver.File
+	if err := json.Unmarshal(ask.In, &in); err != nil {
+		return nil, err
+	}
+	file, err := os.Open(in.File)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	_, err = s3.New(session.Must(session.NewSession(c.config))).PutObject(&s3.PutObjectInput{Bucket: &in.Bucket, Key: &in.Key, Body: file})
+	if err != nil {
+		return nil, failure(err)
+	}
+	return map[string]any{}, nil
 }
 
 func failure(err error) error {

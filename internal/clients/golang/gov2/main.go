@@ -43,6 +43,8 @@ func (c *client) call(ask driver.Ask) (any, error) {
 	switch ask.Op {
 	case "UploadBuild":
 		return c.upload(ctx, ask)
+	case "PutObject":
+		return c.put(ctx, ask)
 	case "Skew":
 		return nil, driver.Unknown("a wrong clock that a program sets: this SDK keeps its own")
 	}
@@ -118,6 +120,23 @@ func (c *client) upload(ctx context.Context, ask driver.Ask) (any, error) {
 		return nil, failure(err)
 	}
 	return map[string]any{"BuildId": id}, nil
+}
+
+// put stores a file in a bucket of the caller's.
+func (c *client) put(ctx context.Context, ask driver.Ask) (any, error) {
+	var in driver.File
+	if err := json.Unmarshal(ask.In, &in); err != nil {
+		return nil, err
+	}
+	content, err := os.ReadFile(in.File)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s3.NewFromConfig(c.cfg).PutObject(ctx, &s3.PutObjectInput{Bucket: &in.Bucket, Key: &in.Key, Body: bytes.NewReader(content)})
+	if err != nil {
+		return nil, failure(err)
+	}
+	return map[string]any{}, nil
 }
 
 // one calls an operation that is not worth its enums' types here.
