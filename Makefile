@@ -31,6 +31,7 @@ test-clients: ## send every AWS client on the same journey against a real servic
 	$(GO) test -count 1 -timeout 15m -json ./internal/clients/... | ./bin/testreport
 
 record-clients: ## the same, and write down what the clients set and read, for docs/coverage.md
+	$(GO) run -C internal/clients/golang ./gov1 -members > internal/clients/testdata/members-2019.txt
 	$(GO) test -count 1 -timeout 15m -run TestClients ./internal/clients -record
 	@$(MAKE) --no-print-directory coverage
 
