@@ -92,9 +92,11 @@ func noted(m *lift.Match, ts []*lift.Ticket) []*time.Time {
 type Count struct {
 	Metric        string
 	N             int
-	Queue         string        // it happened in a queue, or
-	Configuration string        // to a ticket of a matchmaking configuration
-	Took          time.Duration // since the ticket began
+	Queue         string          // it happened in a queue, or
+	Configuration string          // to a ticket of a matchmaking configuration
+	Rule          string          // likewise, in a rule of its rule set
+	Took          time.Duration   // since the ticket began
+	Each          []time.Duration // likewise, where it happened to N tickets at once
 	Region        string
 }
 
@@ -108,22 +110,46 @@ var ticketMetrics = map[lift.TicketStatus]string{
 	lift.TicketTimedOut: "TicketsTimedOut", lift.TicketFailed: "TicketsFailed",
 }
 
+// PlacementIn is the Count of placements by the region in which they succeeded,
+// not by that of their queue.
+const PlacementIn = "Placement"
+
 // CountPlacement counts what happened to a placement, once this is committed.
 func (tx *Tx) CountPlacement(metric string, p *lift.Placement) {
+	if p.Status == lift.PlacementFulfilled {
+		tx.counts = append(tx.counts, Count{Metric: PlacementIn, N: 1, Queue: p.Queue, Region: lift.ARNRegion(string(p.SessionID))})
+	}
 	tx.counts = append(tx.counts, Count{Metric: metric, N: 1, Queue: p.Queue, Region: p.Region})
 }
 
-// Passed counts a pass over the pool of a configuration, by its row, and how
-// long it took.
-func (e *Engine) Passed(configuration string, took time.Duration) {
-	if e.opts.Count != nil {
-		region, name, _ := strings.Cut(configuration, "/")
-		e.opts.Count(Count{Metric: MatchmakerPass, N: 1, Configuration: name, Took: took, Region: region})
-	}
+// A Pass is one look of a matchmaker through its pool.
+type Pass struct {
+	Took  time.Duration
+	First []time.Duration  // how long tickets waited for it whose first it was
+	Rules []lift.RuleCount // evaluated in it
 }
 
-// MatchmakerPass is the one Count that behaviour 9 does not know.
-const MatchmakerPass = "MatchmakerPass"
+// Counts that behaviour 9 does not know.
+const (
+	MatchmakerPass  = "MatchmakerPass"
+	TimeToFirstPass = "TimeToFirstPass"
+)
+
+// Passed counts a pass over the pool of a configuration, by its row.
+func (e *Engine) Passed(configuration string, p Pass) {
+	if e.opts.Count == nil {
+		return
+	}
+	region, name, _ := strings.Cut(configuration, "/")
+	e.opts.Count(Count{Metric: MatchmakerPass, N: 1, Configuration: name, Took: p.Took, Region: region})
+	if len(p.First) > 0 {
+		e.opts.Count(Count{Metric: TimeToFirstPass, N: len(p.First), Configuration: name, Each: p.First, Region: region})
+	}
+	for _, r := range p.Rules {
+		e.opts.Count(Count{Metric: "RuleEvaluationsPassed", N: r.Passed, Configuration: name, Rule: r.Rule, Region: region})
+		e.opts.Count(Count{Metric: "RuleEvaluationsFailed", N: r.Failed, Configuration: name, Rule: r.Rule, Region: region})
+	}
+}
 
 // countTickets counts what happened to tickets, or to their match, likewise.
 func (tx *Tx) countTickets(metric string, n int, ts ...*lift.Ticket) {

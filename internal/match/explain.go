@@ -514,13 +514,12 @@ func (p *Pool) summarize(x *Explanation, e *entry) []string {
 	return out
 }
 
-// RuleCounts adds up the evaluations of each rule over all searches so far.
+// RuleCounts adds up the evaluations of each rule, of the first fifty (18), over
+// all searches so far.
 func (p *Pool) RuleCounts() []RuleCount {
-	var out []RuleCount
-	for i := range p.set.Rules {
-		if !p.set.Rules[i].Type.Sorts() {
-			out = append(out, RuleCount{p.set.Rules[i].Name, int(p.totals[i].passed), int(p.totals[i].failed)})
-		}
+	out := make([]RuleCount, len(p.counted))
+	for k, i := range p.counted {
+		out[k] = RuleCount{p.set.Rules[i].Name, int(p.totals[i].passed), int(p.totals[i].failed)}
 	}
 	return out
 }

@@ -59,6 +59,29 @@ type fleet struct {
 	hosting                     map[lift.InstanceID]bool
 }
 
+// join adds the counts of another fleet, for a metric group.
+func (f *fleet) join(o *fleet) {
+	f.instances, f.busy = f.instances+o.instances, f.busy+o.busy
+	f.ready, f.healthy, f.idle = f.ready+o.ready, f.healthy+o.healthy, f.idle+o.idle
+	f.activating, f.active, f.players = f.activating+o.activating, f.active+o.active, f.players+o.players
+}
+
+// fleet says what is counted of a fleet, or of a metric group: the percentages
+// of a group are those of its sums (behaviour 9).
+func (c *census) fleet(f *fleet, is ...string) {
+	c.add("ActiveInstances", float64(f.instances), is...)
+	c.add("IdleInstances", float64(f.instances-f.busy), is...)
+	c.add("PercentIdleInstances", percent(f.instances-f.busy, f.instances), is...)
+	c.add("ActiveServerProcesses", float64(f.ready), is...)
+	c.add("HealthyServerProcesses", float64(f.healthy), is...)
+	c.add("PercentHealthyServerProcesses", percent(f.healthy, f.ready), is...)
+	c.add("ActivatingGameSessions", float64(f.activating), is...)
+	c.add("ActiveGameSessions", float64(f.active), is...)
+	c.add("AvailableGameSessions", float64(f.idle), is...)
+	c.add("PercentAvailableGameSessions", percent(f.idle, f.active+f.idle+f.ready-f.healthy), is...)
+	c.add("CurrentPlayerSessions", float64(f.players), is...)
+}
+
 // percent is 0 of nothing.
 func percent(part, whole int) float64 {
 	if whole == 0 {
@@ -128,23 +151,23 @@ func (c *census) fleets(tx store.Tx) error {
 			f.players++
 		}
 	})
+	groups := map[[2]string]*fleet{} // by metric group and region
 	for _, lf := range all {
-		f := of[lf.ID]
-		gauge := func(metric string, v float64) { c.add(metric, v, "fleet_id", string(lf.ID), "region", lf.Region) }
-		gauge("DesiredInstances", float64(lf.Capacity.Desired))
-		gauge("MinInstances", float64(lf.Capacity.Min))
-		gauge("MaxInstances", float64(lf.Capacity.Max))
-		gauge("ActiveInstances", float64(f.instances))
-		gauge("IdleInstances", float64(f.instances-f.busy))
-		gauge("PercentIdleInstances", percent(f.instances-f.busy, f.instances))
-		gauge("ActiveServerProcesses", float64(f.ready))
-		gauge("HealthyServerProcesses", float64(f.healthy))
-		gauge("PercentHealthyServerProcesses", percent(f.healthy, f.ready))
-		gauge("ActivatingGameSessions", float64(f.activating))
-		gauge("ActiveGameSessions", float64(f.active))
-		gauge("AvailableGameSessions", float64(f.idle))
-		gauge("PercentAvailableGameSessions", percent(f.idle, f.active+f.idle+f.ready-f.healthy))
-		gauge("CurrentPlayerSessions", float64(f.players))
+		f, is := of[lf.ID], []string{"fleet_id", string(lf.ID), "region", lf.Region}
+		c.add("DesiredInstances", float64(lf.Capacity.Desired), is...)
+		c.add("MinInstances", float64(lf.Capacity.Min), is...)
+		c.add("MaxInstances", float64(lf.Capacity.Max), is...)
+		c.fleet(f, is...)
+		for _, name := range lf.MetricGroups {
+			key := [2]string{name, lf.Region}
+			if groups[key] == nil {
+				groups[key] = &fleet{}
+			}
+			groups[key].join(f)
+		}
+	}
+	for key, g := range groups {
+		c.fleet(g, "metric_group", key[0], "region", key[1])
 	}
 	return err
 }

@@ -88,6 +88,20 @@ func (m *Metrics) Wait(what string, took time.Duration, label, of, region string
 	m.set.GetOrCreatePrometheusHistogramExt(name("chairlift_"+snake(what)+"_seconds", label, of, "region", region), waits).Update(took.Seconds())
 }
 
+// Waits notes how long several waited at once, likewise.
+func (m *Metrics) Waits(what string, took []time.Duration, label, of, region string) {
+	h := m.set.GetOrCreatePrometheusHistogramExt(name("chairlift_"+snake(what)+"_seconds", label, of, "region", region), waits)
+	for _, t := range took {
+		h.Update(t.Seconds())
+	}
+}
+
+// Rule counts evaluations of a rule of a matchmaking configuration's rule set,
+// by the name behaviour 9 gives them.
+func (m *Metrics) Rule(what string, n int, configuration, rule, region string) {
+	m.set.GetOrCreateCounter(name("chairlift_"+snake(what)+"_total", "matchmaking_configuration_name", configuration, "rule_name", rule, "region", region)).Add(n)
+}
+
 // Pass notes how long the matchmaker of a configuration took to look through its
 // pool once.
 func (m *Metrics) Pass(took time.Duration, configuration, region string) {

@@ -31,7 +31,16 @@ func TestWhatIsThereAndWhatHappened(t *testing.T) {
 	const f = lift.FleetID("fleet-1")
 	session := lift.GameSessionARN("us-west-2", f, "s")
 	err = db.Update(t.Context(), func(tx store.Tx) error {
-		err := store.Fleets.Put(tx, &lift.Fleet{ID: f, Region: "us-west-2", Status: lift.FleetActive, Capacity: lift.Capacity{Desired: 3, Max: 5}})
+		err := store.Fleets.Put(tx, &lift.Fleet{ID: f, Region: "us-west-2", Status: lift.FleetActive, Capacity: lift.Capacity{Desired: 3, Max: 5}, MetricGroups: []string{"duels"}})
+		if err == nil { // another of the same group: 0 of 1 instance is idle
+			err = store.Fleets.Put(tx, &lift.Fleet{ID: "fleet-2", Region: "us-west-2", Status: lift.FleetActive, MetricGroups: []string{"duels"}})
+		}
+		if err == nil {
+			err = store.Instances.Put(tx, &lift.Instance{ID: "i-3", FleetID: "fleet-2", Status: lift.InstanceActive})
+		}
+		if err == nil {
+			err = store.Sessions.Put(tx, &lift.GameSession{ID: lift.GameSessionARN("us-west-2", "fleet-2", "s"), FleetID: "fleet-2", InstanceID: "i-3", Status: lift.SessionActive})
+		}
 		for _, i := range []lift.InstanceID{"i-1", "i-2"} {
 			if err == nil {
 				err = store.Instances.Put(tx, &lift.Instance{ID: i, FleetID: f, Status: lift.InstanceActive})
@@ -85,6 +94,8 @@ func TestWhatIsThereAndWhatHappened(t *testing.T) {
 	m.Event("backend", "delivered")
 	m.Count("PlacementsSucceeded", 2, "queue_name", "q", "us-west-2")
 	m.Wait("TimeToMatch", 3*time.Second, "matchmaking_configuration_name", "duel", "us-west-2")
+	m.Waits("TimeToFirstPass", []time.Duration{time.Second, 3 * time.Second}, "matchmaking_configuration_name", "duel", "us-west-2")
+	m.Rule("RuleEvaluationsFailed", 7, "duel", "EvenSkill", "us-west-2")
 	got := ask(t, m)
 	for _, want := range []string{
 		`chairlift_desired_instances{fleet_id="fleet-1",region="us-west-2"} 3`,
@@ -98,6 +109,12 @@ func TestWhatIsThereAndWhatHappened(t *testing.T) {
 		`chairlift_available_game_sessions{fleet_id="fleet-1",region="us-west-2"} 1`,
 		`chairlift_percent_available_game_sessions{fleet_id="fleet-1",region="us-west-2"} 50`,
 		`chairlift_current_player_sessions{fleet_id="fleet-1",region="us-west-2"} 1`,
+		`chairlift_active_instances{metric_group="duels",region="us-west-2"} 3`,
+		`chairlift_percent_idle_instances{metric_group="duels",region="us-west-2"} 33.333333333333336`,
+		`chairlift_active_game_sessions{metric_group="duels",region="us-west-2"} 1`,
+		`chairlift_current_player_sessions{metric_group="duels",region="us-west-2"} 1`,
+		`chairlift_time_to_first_pass_seconds_count{matchmaking_configuration_name="duel",region="us-west-2"} 2`,
+		`chairlift_rule_evaluations_failed_total{matchmaking_configuration_name="duel",rule_name="EvenSkill",region="us-west-2"} 7`,
 		`chairlift_queue_depth{queue_name="q",region="us-west-2"} 2`,
 		`chairlift_average_wait_time{queue_name="q",region="us-west-2"} 4`,
 		`chairlift_current_tickets{matchmaking_configuration_name="duel",region="us-west-2"} 1`,

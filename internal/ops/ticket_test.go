@@ -155,6 +155,11 @@ func TestMatchmakingToAGameSession(t *testing.T) {
 			t.Errorf("got %+v", tk)
 		}
 	}
+	for metric, want := range map[string]int{"Placement": 1, "PlacementsSucceeded": 1, "MatchesPlaced": 1, "MatchesCreated": 1, "TimeToFirstPass": 3, "TicketsStarted": 3} {
+		if got := c.counted[metric+" us-west-2"]; got != want {
+			t.Errorf("%s is counted %d times, want %d", metric, got, want)
+		}
+	}
 	if teams != "red blue " && teams != "blue red " {
 		t.Errorf("teams %s", teams)
 	}

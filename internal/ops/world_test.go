@@ -32,10 +32,21 @@ type world struct {
 	mu   sync.Mutex // guards what follows
 	now  time.Time
 	sent []lift.Effect
+	// counted adds up what was counted, by metric and region.
+	counted map[string]int
 
 	seq map[lift.InstanceID]uint64
 
 	sinks []string // where every event goes
+}
+
+func (w *world) count(c engine.Count) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.counted == nil {
+		w.counted = map[string]int{}
+	}
+	w.counted[c.Metric+" "+c.Region] += c.N
 }
 
 // stumbled has the transactions that failed at each of their steps.
@@ -54,7 +65,7 @@ func newWorld(t testing.TB, rules ...Rules) *world {
 	t.Cleanup(func() { files.Close() })
 	w := &world{t: t, files: files, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), seq: map[lift.InstanceID]uint64{}}
 	w.ctx = w.in("us-west-2")
-	e := engine.New(engine.Options{Store: &stumble.Store{Store: db, Known: &stumbled, WentOn: func(err error) { t.Error(err) }}, Sender: w, Now: w.clock, IDs: rand.NewChaCha8([32]byte{}), Sinks: func(string) []string { return w.sinks }})
+	e := engine.New(engine.Options{Store: &stumble.Store{Store: db, Known: &stumbled, WentOn: func(err error) { t.Error(err) }}, Sender: w, Now: w.clock, IDs: rand.NewChaCha8([32]byte{}), Sinks: func(string) []string { return w.sinks }, Count: w.count})
 	o := Options{Engine: e, Files: files, Credentials: auth.NewTemporary([]byte("master")), Keys: auth.NewKeyring(db, []byte("master"))}
 	if rules != nil {
 		o.Rules = rules[0]

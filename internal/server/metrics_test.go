@@ -26,7 +26,8 @@ func TestMetricsPage(t *testing.T) {
 		if err := store.Queues.Put(tx, &lift.Queue{Name: "q", Region: region}); err != nil {
 			return err
 		}
-		if err := store.RuleSets.Put(tx, &lift.RuleSet{Name: "r", Region: region, Body: `{"ruleLanguageVersion":"1.0","teams":[{"name":"t","minPlayers":2,"maxPlayers":2}]}`}); err != nil {
+		if err := store.RuleSets.Put(tx, &lift.RuleSet{Name: "r", Region: region, Body: `{"ruleLanguageVersion":"1.0","teams":[{"name":"t","minPlayers":2,"maxPlayers":2}],
+			"playerAttributes":[{"name":"skill","type":"number","default":1}],"rules":[{"name":"near","type":"batchDistance","batchAttribute":"skill","maxDistance":5}]}`}); err != nil {
 			return err
 		}
 		if err := store.Configurations.Put(tx, &lift.MatchmakingConfiguration{Name: "duel", Region: region, RuleSet: "r", Mode: lift.Standalone}); err != nil {
@@ -69,7 +70,7 @@ func TestMetricsPage(t *testing.T) {
 	got := get()
 	table, _, _ := strings.Cut(string(page), "## At night")
 	// These need acceptance, a queue with fleets, sinks or calls.
-	absent := regexp.MustCompile(`^(placements|matches_(accepted|rejected|placed)|match_acc|time_to_ticket_cancel|tickets_(failed|timed)|event_|request|outbox_old|dead_)`)
+	absent := regexp.MustCompile(`^(placement|matches_(accepted|rejected|placed)|match_acc|time_to_ticket_cancel|tickets_(failed|timed)|event_|request|outbox_old|dead_)`)
 	checked := 0
 	for _, row := range strings.Split(table, "\n") {
 		if !strings.HasPrefix(row, "| `") {
@@ -90,5 +91,11 @@ func TestMetricsPage(t *testing.T) {
 	}
 	if !strings.Contains(got, `chairlift_matches_created_total{matchmaking_configuration_name="duel",region="us-west-2"} 1`) {
 		t.Error("the match is not counted once")
+	}
+	if !strings.Contains(got, `chairlift_time_to_first_pass_seconds_count{matchmaking_configuration_name="duel",region="us-west-2"} 3`) {
+		t.Error("not each of the three tickets was seen by a first pass")
+	}
+	if !regexp.MustCompile(`chairlift_rule_evaluations_passed_total\{matchmaking_configuration_name="duel",rule_name="near",region="us-west-2"\} [1-9]`).MatchString(got) {
+		t.Error("the rule was judged and is not counted")
 	}
 }

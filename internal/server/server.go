@@ -402,6 +402,10 @@ func count(m *metrics.Metrics, c engine.Count) {
 		m.Count(c.Metric, c.N, "queue_name", c.Queue, c.Region)
 	case c.Metric == engine.MatchmakerPass:
 		m.Pass(c.Took, c.Configuration, c.Region)
+	case c.Rule != "":
+		m.Rule(c.Metric, c.N, c.Configuration, c.Rule, c.Region)
+	case c.Each != nil:
+		m.Waits(c.Metric, c.Each, "matchmaking_configuration_name", c.Configuration, c.Region)
 	case strings.HasPrefix(c.Metric, "TimeTo"):
 		m.Wait(c.Metric, c.Took, "matchmaking_configuration_name", c.Configuration, c.Region)
 	default:

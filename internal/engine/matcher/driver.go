@@ -33,6 +33,11 @@ type driver struct {
 	swept time.Time
 	waits lift.RecentWaits // as committed: what the estimates of waits go by
 
+	// For the metrics: evaluations that were counted already, and when tickets
+	// began that no pass has seen.
+	counted []match.RuleCount
+	unseen  []time.Time
+
 	// Of several servers one drives the pool: the holder of its lease.
 	epoch int64     // of the lease when the pool was made
 	until time.Time // when the lease ends unless it is renewed
@@ -83,7 +88,7 @@ func (d *driver) step(ctx context.Context) (more bool, next time.Time, err error
 	case search:
 		begun := d.engine.Now()
 		u := d.pool.Pass(now)
-		d.engine.Passed(d.key, d.engine.Now().Sub(begun))
+		d.tellPass(begun)
 		d.tellEvaluations()
 		d.found, d.next, d.stale, d.stage, more = u.Matches, u.Next, false, offer, true
 	case offer:
@@ -186,6 +191,7 @@ func (d *driver) gather(ctx context.Context, now time.Time) (ok bool, err error)
 			return false, err
 		}
 		d.made, d.set, d.pool, d.held, d.swept = made, set, newPool(c, set), map[match.TicketID]bool{}, time.Time{}
+		d.counted, d.unseen = nil, nil
 	}
 	if now.Sub(d.swept) >= sweepEvery {
 		if err := d.sweep(ctx, now); err != nil {
@@ -263,6 +269,24 @@ func (d *driver) forget(ids ...match.TicketID) {
 	d.engine.Evaluated(gone)
 }
 
+// tellPass counts the pass that has just been made.
+func (d *driver) tellPass(begun time.Time) {
+	now := d.engine.Now()
+	p := engine.Pass{Took: now.Sub(begun)}
+	for _, start := range d.unseen {
+		p.First = append(p.First, now.Sub(start))
+	}
+	counts := d.pool.RuleCounts()
+	for i, c := range counts {
+		if d.counted != nil {
+			c.Passed, c.Failed = c.Passed-d.counted[i].Passed, c.Failed-d.counted[i].Failed
+		}
+		p.Rules = append(p.Rules, lift.RuleCount(c))
+	}
+	d.counted, d.unseen = counts, d.unseen[:0]
+	d.engine.Passed(d.key, p)
+}
+
 // tellEvaluations tells the engine how often rules were evaluated for the
 // tickets that the last pass left waiting.
 func (d *driver) tellEvaluations() {
@@ -279,12 +303,17 @@ func (d *driver) arrivals(ctx context.Context) error {
 		now := d.engine.Now()
 		wait, known := match.MeanWait(d.waits, now)
 		var taken []*lift.Ticket
+		var fresh []time.Time
 		err := d.update(ctx, func(tx *engine.Tx) (err error) {
 			taken, _, err = store.Tickets.Scan(tx, "arriving", d.key+"/", store.Cursor{}, arrivalBatch)
 			if err != nil {
 				return err
 			}
+			fresh = fresh[:0]
 			for _, t := range taken {
+				if t.Status == lift.TicketQueued {
+					fresh = append(fresh, t.StartedAt)
+				}
 				t.Status, t.Arriving, t.EstimatedWaitSeconds = lift.TicketSearching, false, 0
 				if known {
 					// Whole seconds, upwards: 0 would say that nothing is known.
@@ -302,6 +331,7 @@ func (d *driver) arrivals(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		d.unseen = append(d.unseen, fresh...)
 		var misfits []lift.TicketID
 		for _, t := range taken {
 			if !d.add(now, t) {
