@@ -51,6 +51,10 @@ func TestRecording(t *testing.T) {
 	r := Recording{}
 	r.Add("go of 2019", "ListFleets", map[string]any{"Limit": 1.0}, map[string]any{"FleetIds": []any{"x"}})
 	r.Add("js", "ListFleets", map[string]any{"BuildId": "x"}, map[string]any{"FleetIds": nil, "NextToken": ""})
+	r.Refuse("CreateFleet", "Tags.0.Key", "no Key")
+	if r["CreateFleet"].Refused["Tags.Key"] != "no Key" {
+		t.Errorf("%+v", r["CreateFleet"])
+	}
 	r.Refuse("CreateFleet", "ScriptId", "ScriptId: not of fleet-00000000-0000-0000-0000-000000000000")
 	if len(r["ListFleets"].Out) != 1 || r["CreateFleet"].Refused["ScriptId"] != "ScriptId: not of fleet-…" {
 		t.Errorf("%+v, %+v", r["ListFleets"], r["CreateFleet"])

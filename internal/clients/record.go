@@ -3,6 +3,7 @@ package clients
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -33,8 +34,12 @@ func (r Recording) Add(client, op string, in map[string]any, out any) {
 	Members(out, rec.Out)
 }
 
+// index is that of a list's element in a path.
+var index = regexp.MustCompile(`\.[0-9]+\b`)
+
 // Refuse notes the words that a member of an operation's input was refused by.
 func (r Recording) Refuse(op, member, words string) {
+	member = index.ReplaceAllString(member, "")
 	r.of(op).Refused[member] = ids.ReplaceAllString(words, "…")
 }
 

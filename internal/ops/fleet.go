@@ -81,7 +81,7 @@ func checkKindOfFleet(c caller, in *api.CreateFleetInput) error {
 	case or(in.ComputeType, "EC2") != "EC2":
 		return invalid("ComputeType %s is not built yet; leave it out for a fleet whose instances Chairlift starts itself", *in.ComputeType)
 	case in.AnywhereConfiguration != nil:
-		return invalid("AnywhereConfiguration belongs to fleets of ComputeType ANYWHERE")
+		return invalid("AnywhereConfiguration belongs to fleets of ComputeType ANYWHERE, which are not built yet")
 	case in.EC2InstanceType == nil:
 		return invalid("EC2InstanceType is required")
 	case (in.BuildId == nil) == (in.ScriptId == nil):
@@ -99,7 +99,7 @@ func checkKindOfFleet(c caller, in *api.CreateFleetInput) error {
 	}
 	for _, l := range in.Locations {
 		if l.Location != c.Region {
-			return invalid("fleets with remote locations are not built yet; %s is not the home region %s", l.Location, c.Region)
+			return invalid("Locations: fleets with remote locations are not built yet; %s is not the home region %s", l.Location, c.Region)
 		}
 	}
 	return nil

@@ -46,6 +46,8 @@ type finding struct {
 // What there is to know, in the order in which it stands on the page.
 const (
 	refused    = "Refused"
+	inPart     = "Some values refused"
+	asRule     = "Refused, as on the hosted service"
 	absent     = "Absent"
 	idle       = "Without effect"
 	ignored    = "Ignored"
@@ -55,7 +57,7 @@ const (
 	elsewhere  = "Shown by other operations only"
 )
 
-var order = []string{refused, absent, idle, ignored, unanswered, unset, unread, elsewhere}
+var order = []string{refused, inPart, asRule, absent, idle, ignored, unanswered, unset, unread, elsewhere}
 
 // A judge knows what verdicts are made of.
 type judge struct {
@@ -109,7 +111,7 @@ func (v *verdict) state(newer bool) state {
 	var parts []string
 	for _, f := range v.found {
 		switch {
-		case f.newer && !newer, f.what == absent && f.part == "", f.what == idle, f.what == elsewhere:
+		case f.newer && !newer, f.what == absent && f.part == "", f.what == idle, f.what == asRule, f.what == elsewhere:
 		case f.part == "":
 			return state{name: partly}
 		case !slices.Contains(parts, f.part):
@@ -126,16 +128,23 @@ func (v *verdict) state(newer bool) state {
 // that is one is not looked at.
 func (j *judge) inputs(op *api.Operation) (found []finding) {
 	rec := j.record(op)
-	for _, m := range memberPaths(op.NewInput()) {
+	in := op.NewInput()
+	for _, m := range memberPaths(in) {
 		f := finding{path: m.path, newer: !j.was(op, m.path, true)}
-		n, noted := j.notes[m.field]
+		n, noted := j.note(in, m)
 		switch words := rec.Refused[m.path]; {
 		case below(found, m.path):
 			continue
 		case words != "":
 			f.what, f.words = refused, words
-			if n.kind == "part" {
+			if has(rec.In, m.path) {
+				f.what = inPart
+			}
+			switch n.kind {
+			case "part":
 				f.part = n.text
+			case "rule":
+				f.what = asRule
 			}
 		case noted && n.kind == "idle" && has(rec.In, m.path):
 			f.what, f.words = idle, n.text
@@ -156,9 +165,10 @@ func (j *judge) inputs(op *api.Operation) (found []finding) {
 // outputs are those about an operation's output.
 func (j *judge) outputs(op *api.Operation) (found []finding) {
 	rec := j.record(op)
-	for _, m := range memberPaths(op.NewOutput()) {
+	out := op.NewOutput()
+	for _, m := range memberPaths(out) {
 		f := finding{path: m.path, newer: !j.was(op, m.path, false)}
-		n, noted := j.notes[m.field]
+		n, noted := j.note(out, m)
 		switch {
 		case below(found, m.path) || has(rec.Out, m.path):
 			continue
@@ -187,6 +197,16 @@ func (j *judge) elsewhere(op, field string) bool {
 	return len(mine) > 0 && slices.ContainsFunc(j.shown[field], func(other string) bool {
 		return other != op && maps.Equal(mine, j.use.fillers(other, field))
 	})
+}
+
+// note is the one about a member of an operation, or else about its field wherever
+// that is.
+func (j *judge) note(s api.Shape, m member) (note, bool) {
+	if n, ok := j.notes[pathIn(s, m)]; ok {
+		return n, true
+	}
+	n, ok := j.notes[m.field]
+	return n, ok
 }
 
 func (j *judge) record(op *api.Operation) *clients.Record {
