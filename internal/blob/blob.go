@@ -90,6 +90,10 @@ var (
 	ErrNoPart   = errors.New("a named part has not arrived")
 	ErrBadKey   = errors.New("a key has 1 to 1088 bytes of text")
 	ErrBadPart  = errors.New("part numbers go from 1 to 10000, in rising order")
+
+	// Of buckets that lie elsewhere.
+	ErrReadOnly  = errors.New("the bucket lies elsewhere and is only read from here; put the file where the bucket lies")
+	ErrElsewhere = errors.New("the bucket lies elsewhere and cannot be read from")
 )
 
 // Reader reads a file from its beginning to its end.

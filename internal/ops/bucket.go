@@ -51,6 +51,9 @@ func (s *Service) source(ctx context.Context, c caller, in *api.S3Location) (*li
 	if errors.Is(err, blob.ErrNotFound) {
 		return nil, invalid("StorageLocation: there is no object s3://%s/%s here; upload it to this service first, as with aws s3 cp", o.Bucket, o.Key)
 	}
+	if errors.Is(err, blob.ErrElsewhere) {
+		return nil, invalid("StorageLocation: s3://%s/%s: %v", o.Bucket, o.Key, err)
+	}
 	return o, err
 }
 

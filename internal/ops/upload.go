@@ -106,14 +106,12 @@ func (s *Service) settled(ctx context.Context, b *lift.Build) (*lift.Build, erro
 
 // examine looks into the archive of b and settles its status.
 func (s *Service) examine(ctx context.Context, b *lift.Build) error {
-	if b.Source != nil {
-		if err := s.fetch(ctx, b); err != nil {
-			return err
-		}
-	}
 	size, reason, err := s.inspect(ctx, b)
+	if errors.Is(err, blob.ErrElsewhere) {
+		reason, err = err.Error(), nil
+	}
 	if err != nil {
-		return fmt.Errorf("checking the files of %s: %w", b.ID, err)
+		return err
 	}
 	return s.engine.Update(ctx, func(tx *engine.Tx) error {
 		b, ok, err := store.Builds.Get(tx, string(b.ID))
@@ -131,8 +129,14 @@ func (s *Service) examine(ctx context.Context, b *lift.Build) error {
 	})
 }
 
-// inspect returns the size of the archive of b, or why it cannot be used.
+// inspect gets the archive of b if it lies in a bucket, and returns its size, or
+// why it cannot be used.
 func (s *Service) inspect(ctx context.Context, b *lift.Build) (sizeBytes int64, reason string, err error) {
+	if b.Source != nil {
+		if err := s.fetch(ctx, b); err != nil {
+			return 0, "", err
+		}
+	}
 	f, err := s.o.Files.Open(ctx, FileKey(b.Bucket, b.Key))
 	if errors.Is(err, blob.ErrNotFound) {
 		return 0, "its files are gone", nil
@@ -147,7 +151,10 @@ func (s *Service) inspect(ctx context.Context, b *lift.Build) (sizeBytes int64, 
 	if refused, ok := errors.AsType[*archive.Refused](err); ok {
 		return 0, refused.Error(), nil
 	}
-	return f.Info().SizeBytes, "", err
+	if err != nil {
+		return 0, "", fmt.Errorf("checking the files of %s: %w", b.ID, err)
+	}
+	return f.Info().SizeBytes, "", nil
 }
 
 // buildAt finds the build whose files belong at a location.

@@ -59,6 +59,10 @@ func faultOf(err error) *Fault {
 		return fault(http.StatusBadRequest, "InvalidPartOrder", "%v", err)
 	case errors.Is(err, blob.ErrBadKey):
 		return fault(http.StatusBadRequest, "KeyTooLongError", "%v", err)
+	case errors.Is(err, blob.ErrReadOnly):
+		return fault(http.StatusMethodNotAllowed, "MethodNotAllowed", "%v", err)
+	case errors.Is(err, blob.ErrElsewhere):
+		return fault(http.StatusServiceUnavailable, "ServiceUnavailable", "%v", err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fault(http.StatusBadRequest, "IncompleteBody", "the body ended before its declared length")
 	case errors.Is(err, context.Canceled):

@@ -28,6 +28,7 @@ import (
 
 	"github.com/chairlift-games/chairlift/internal/auth"
 	"github.com/chairlift-games/chairlift/internal/blob"
+	"github.com/chairlift-games/chairlift/internal/blob/bucket"
 	"github.com/chairlift-games/chairlift/internal/cli"
 	"github.com/chairlift-games/chairlift/internal/engine"
 	"github.com/chairlift-games/chairlift/internal/engine/matcher"
@@ -59,6 +60,8 @@ type Options struct {
 	// Host starts the agents of instances; see LocalHost. Nil: none, so fleets
 	// wait for instances that never come.
 	Host func(Place) (host.Host, error)
+	// Buckets lie elsewhere, and builds and scripts may come from them.
+	Buckets bucket.Buckets
 	// Sinks are where events go.
 	Sinks notify.Sinks
 	// Out is for sinks that write to standard output; default os.Stdout.
@@ -166,6 +169,10 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.files, err = blob.Open(filepath.Join(o.Files, "blobs")); err != nil {
 		return err
 	}
+	files, err := o.Buckets.Over(s.files)
+	if err != nil {
+		return err
+	}
 	m := metrics.New(metrics.Options{Store: s.store})
 	sinks, err := o.Sinks.Ready()
 	if err != nil {
@@ -197,7 +204,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	temporary := auth.NewTemporary(master)
 	keys := auth.NewKeyring(s.store, master)
 	s.ops, err = ops.New(ctx, ops.Options{
-		Engine: s.engine, Files: s.files, Credentials: temporary, Keys: keys, Logs: s.logs, Region: o.Region, Account: o.Account, Log: o.Log,
+		Engine: s.engine, Files: files, Credentials: temporary, Keys: keys, Logs: s.logs, Region: o.Region, Account: o.Account, Log: o.Log,
 		LogURL: s.logURL(temporary), Listens: sinks.Listens, Rules: rules,
 	})
 	if err != nil {
@@ -210,7 +217,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}
 	s.front = &wire.Front{
 		API:   wire.NewHandler(door),
-		S3:    s3door.New(s3door.Options{Verifier: verifier, Files: withLogs{s.files, s.logs}, Uploads: s.ops, Log: o.Log}),
+		S3:    s3door.New(s3door.Options{Verifier: verifier, Files: withLogs{files, s.logs}, Uploads: s.ops, Log: o.Log}),
 		Agent: s.hub,
 		Web:   web(m),
 	}

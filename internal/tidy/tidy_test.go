@@ -35,6 +35,7 @@ var rooms = map[string]string{
 	"internal/store/stumble":    "internal/store",
 	"internal/store/storetest":  "internal/store internal/store/memdb",
 	"internal/blob":             "internal/lift",
+	"internal/blob/bucket":      "internal/blob internal/auth",
 	"internal/host":             "internal/lift",
 	"internal/host/hosttest":    "internal/host internal/lift",
 	"internal/host/local":       "internal/host internal/host/ internal/lift",
