@@ -102,6 +102,9 @@ func (b Bucket) source() (source, error) {
 		return nil, errors.New("a folder needs no region and no key")
 	case u.Scheme == "file":
 		path := filepath.FromSlash(u.Path)
+		if drive := strings.TrimPrefix(path, `\`); filepath.VolumeName(drive) != "" { // of Windows: file:///C:/builds
+			path = drive
+		}
 		if u.Host != "" || !filepath.IsAbs(path) {
 			return nil, fmt.Errorf("its url must name a folder from the root on, as file:///srv/builds does; got %s", b.URL)
 		}
