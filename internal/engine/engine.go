@@ -68,7 +68,7 @@ type Engine struct {
 
 	mu      sync.Mutex
 	freed   map[lift.FleetID]int // processes that became idle since the last turn
-	eventAt time.Time            // the time given to the last fleet event
+	eventAt time.Time            // of the last event
 
 	doubtful []lift.Effect // see doubt; guarded by mu
 
@@ -129,6 +129,9 @@ func (e *Engine) Update(ctx context.Context, f func(*Tx) error) error {
 		done = tx
 		return nil
 	})
+	if done != nil {
+		e.told(done.eventAt)
+	}
 	if err != nil {
 		if done != nil {
 			e.doubt(done)
@@ -191,14 +194,23 @@ func (e *Engine) takeFreed() map[lift.FleetID]int {
 	return f
 }
 
-// eventTime returns a time for a fleet event that is after that of every event
+// eventTime returns a time for an event that is after that of every event
 // before it, so that the log keeps its order.
-func (e *Engine) eventTime(now time.Time) time.Time {
+func (tx *Tx) eventTime() time.Time {
+	at := tx.Now
+	tx.e.mu.Lock()
+	last := later(tx.e.eventAt, tx.eventAt)
+	tx.e.mu.Unlock()
+	if !at.After(last) {
+		at = last.Add(time.Microsecond)
+	}
+	tx.eventAt = at
+	return at
+}
+
+// told notes the time of the last event of a transaction.
+func (e *Engine) told(at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !now.After(e.eventAt) {
-		now = e.eventAt.Add(time.Microsecond)
-	}
-	e.eventAt = now
-	return now
+	e.eventAt = later(e.eventAt, at)
 }

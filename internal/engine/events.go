@@ -28,7 +28,7 @@ func (tx *Tx) tell(m *lift.Match, ts []*lift.Ticket, say func(event.News) event.
 	if len(sinks) == 0 {
 		return nil
 	}
-	at := tx.e.eventTime(tx.Now)
+	at := tx.eventTime()
 	for _, last := range noted(m, ts) {
 		if !at.After(*last) {
 			at = last.Add(time.Microsecond)
@@ -157,7 +157,8 @@ func (tx *Tx) countTickets(metric string, n int, ts ...*lift.Ticket) {
 	tx.counts = append(tx.counts, Count{Metric: metric, N: n, Configuration: t.Configuration, Took: tx.Now.Sub(t.StartedAt), Region: t.Region})
 }
 
-// tellPlacement saves the event of a placement that ended.
+// tellPlacement saves the event of a placement that ended, before that is
+// saved itself: it notes its time there, as tell does.
 func (tx *Tx) tellPlacement(p *lift.Placement) error {
 	tx.CountPlacement(placementMetrics[p.Status], p)
 	if tx.e.opts.Sinks == nil {
@@ -174,7 +175,11 @@ func (tx *Tx) tellPlacement(p *lift.Placement) error {
 	if len(sinks) == 0 {
 		return nil
 	}
-	at := tx.e.eventTime(tx.Now)
+	at := tx.eventTime()
+	if !at.After(p.NotedAt) { // by a server whose clock is ahead
+		at = p.NotedAt.Add(time.Microsecond)
+	}
+	p.NotedAt = at
 	subject := "placement/" + store.InRegion(p.Region, string(p.ID))
 	return tx.publish(sinks, q.NotificationTarget, []string{subject}, at, event.PlacementEnded(q, p, tx.NewID(), at))
 }
@@ -198,7 +203,7 @@ func (tx *Tx) Redeliver(d *store.DeadLetter) error {
 	if tx.e.opts.Sinks == nil || !slices.Contains(tx.e.opts.Sinks(p.Topic), d.Sink) {
 		return lift.Errorf(lift.InvalidRequest, "sink %s is not configured, or not for topic %q; change the configuration, restart, and try again", d.Sink, p.Topic)
 	}
-	p.At = tx.e.eventTime(tx.Now)
+	p.At = tx.eventTime()
 	if err := tx.Emit(lift.Effect{To: lift.ToSink(d.Sink), Publish: &p}); err != nil {
 		return err
 	}

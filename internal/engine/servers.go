@@ -39,10 +39,50 @@ func (tx *Tx) Hold(name string) (store.Lease, bool, error) {
 // servers is the memory of a server among others.
 type servers struct {
 	mu     sync.Mutex
-	beaten time.Time // when this server last said that it is there
-	asked  time.Time // when its host was last asked again
+	beaten time.Time            // when this server last said that it is there
+	asked  time.Time            // when its host was last asked again
+	looked time.Time            // when the others were last looked at
+	heard  map[string]beatHeard // of each server, by its id
 	seen   map[lift.EffectID]bool
 	before map[lift.EffectID]bool // the generation before seen
+}
+
+// beatHeard is the last beat of a server and when this one first saw it, by
+// its own clock: clocks may differ by more than a server may be silent.
+type beatHeard struct{ beat, at time.Time }
+
+// hear notes the beats of all servers.
+func (s *servers) hear(now time.Time, all []*store.Server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	heard := make(map[string]beatHeard, len(all))
+	for _, o := range all {
+		h, known := s.heard[o.ID]
+		switch {
+		case !known && s.heard == nil && o.BeatAt.Before(now):
+			h.at = o.BeatAt // it may be long gone
+		case !known, !h.beat.Equal(o.BeatAt):
+			h.at = now
+		}
+		h.beat = o.BeatAt
+		heard[o.ID] = h
+	}
+	s.heard, s.looked = heard, now
+}
+
+// lastHeard is when a server was last heard, by this one's clock as far as it
+// can tell.
+func (s *servers) lastHeard(o *store.Server) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, known := s.heard[o.ID]
+	switch {
+	case s.heard == nil:
+		return o.BeatAt
+	case !known, !h.beat.Equal(o.BeatAt):
+		return s.looked // or later
+	}
+	return h.at
 }
 
 // note remembers effects that were sent from here, and returns those that were
@@ -91,7 +131,11 @@ func (e *Engine) beat(ctx context.Context, now time.Time) error {
 	}
 	e.servers.mu.Unlock()
 	if beat {
-		err := e.Update(ctx, func(tx *Tx) error {
+		var all []*store.Server
+		err := e.Update(ctx, func(tx *Tx) (err error) {
+			if all, err = store.Servers.All(tx, "", ""); err != nil {
+				return err
+			}
 			if _, _, err := store.Servers.Get(tx, e.opts.Owner); err != nil {
 				return err
 			}
@@ -100,6 +144,7 @@ func (e *Engine) beat(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
+		e.servers.hear(now, all)
 	}
 	if ask {
 		return e.Resend(ctx)
@@ -220,12 +265,13 @@ func (e *Engine) judge(tx store.Tx, now time.Time, id lift.InstanceID) (ours boo
 	if err != nil || !ok {
 		return true, time.Time{}, err
 	}
-	return now.Sub(s.BeatAt) > aliveFor, s.BeatAt, nil
+	heard := e.servers.lastHeard(s)
+	return now.Sub(heard) > aliveFor, heard, nil
 }
 
 // hostFor chooses the host for a new instance of a fleet: of the servers that
 // are there and have one, that with the fewest instances of the fleet. None is
-// "", for whichever host asks first.
+// "", for whichever host asks first; see adopt.
 func (tx *Tx) hostFor(f *lift.Fleet) (string, error) {
 	if tx.e.shared == nil {
 		return "", nil
@@ -244,7 +290,7 @@ func (tx *Tx) hostFor(f *lift.Fleet) (string, error) {
 	}
 	best := ""
 	for _, s := range all {
-		if s.Host == "" || tx.Now.Sub(s.BeatAt) > aliveFor {
+		if s.Host == "" || tx.Now.Sub(tx.e.servers.lastHeard(s)) > aliveFor {
 			continue
 		}
 		if best == "" || count[s.Host] < count[best] || count[s.Host] == count[best] && s.Host < best {
@@ -252,6 +298,39 @@ func (tx *Tx) hostFor(f *lift.Fleet) (string, error) {
 		}
 	}
 	return best, nil
+}
+
+// adopt gives an effect for whichever host there is to that of this server, so
+// that no two carry it out.
+func (tx *Tx) adopt(o *store.Outbox) error {
+	on := tx.e.opts.Host
+	switch {
+	case o.StartInstance != nil:
+		i, ok, err := store.Instances.Get(tx, string(o.StartInstance.InstanceID))
+		if err != nil {
+			return err
+		}
+		if !ok || i.Status == lift.InstanceTerminated {
+			return store.Effects.Delete(tx, string(o.ID))
+		}
+		i.Host = on
+		if err := store.Instances.Put(tx, i); err != nil {
+			return err
+		}
+	case o.StopInstance != nil:
+		i, ok, err := store.Instances.Get(tx, string(o.StopInstance.InstanceID))
+		if err != nil {
+			return err
+		}
+		if ok && i.Host != "" { // who started it
+			on = i.Host
+		}
+	}
+	o.To, o.RetryAt = lift.ToHostOf(on), time.Time{}
+	if on == tx.e.opts.Host {
+		tx.effects = append(tx.effects, o.Effect)
+	}
+	return store.Effects.Put(tx, o)
 }
 
 // forgetHost drops what the host of an instance that is long gone never took:

@@ -205,3 +205,111 @@ func TestSilenceIsJudgedWhereTheAgentIs(t *testing.T) {
 		}
 	}
 }
+
+// TestUnnamedHostEffectIsAdoptedOnce: a fleet is planned by a server that has
+// no host, before any other is known. Of those that come one starts the
+// instance, and it stops it.
+func TestUnnamedHostEffectIsAdoptedOnce(t *testing.T) {
+	all := newServers(t, "a", "b", "c")
+	all[0].opts.Host = ""
+	fleet, _ := all[0].fleet(nil, 0)
+	id := all[0].instances(fleet)[0].ID
+	started := func() (by []int) {
+		for n, w := range all {
+			for _, eff := range w.sent {
+				if eff.StartInstance != nil {
+					by = append(by, n)
+				}
+			}
+		}
+		return by
+	}
+	if by := started(); by != nil {
+		t.Fatalf("servers %v start what no host was chosen for", by)
+	}
+	for range 3 {
+		for _, w := range all {
+			w.now = w.now.Add(hostRetry)
+			w.follow()
+			w.turn()
+		}
+	}
+	if i := all[0].instances(fleet)[0]; i.Host != "host-b" {
+		t.Errorf("the instance is on %q", i.Host)
+	}
+	for _, n := range started() {
+		if n != 1 {
+			t.Errorf("server %d starts the instance of host-b", n)
+		}
+	}
+	if started() == nil {
+		t.Error("nobody starts the instance")
+	}
+	all[2].sent = nil
+	if err := all[2].InstanceLost(t.Context(), id, "gone"); err != nil {
+		t.Fatal(err)
+	}
+	for _, eff := range all[2].sent {
+		if eff.StopInstance != nil && eff.To != lift.ToHostOf("host-b") {
+			t.Errorf("%s is to stop the instance", eff.To)
+		}
+	}
+}
+
+// TestClocksMayDiffer: a server is there as long as it beats, whatever its
+// clock says; and it is gone when it does not.
+func TestClocksMayDiffer(t *testing.T) {
+	for _, ahead := range []time.Duration{-30 * time.Minute, -time.Minute, time.Minute, 30 * time.Minute} {
+		all := newServers(t, "a", "b")
+		a, b := all[0], all[1]
+		b.now = b.now.Add(ahead)
+		_, id := a.fleet(nil, 1)
+		if _, _, err := b.Resume(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		pass := func(d time.Duration, bLives bool) {
+			for until := a.now.Add(d); a.now.Before(until); {
+				a.now, b.now = a.now.Add(5*time.Second), b.now.Add(5*time.Second)
+				if bLives {
+					b.heard[id] = b.now
+					b.turn()
+				}
+				a.turn()
+			}
+		}
+		status := func() lift.InstanceStatus { return find(a, store.Instances, string(id)).Status }
+		pass(10*time.Minute, true)
+		if status() == lift.InstanceTerminated {
+			t.Errorf("%s ahead: the instance was given up while b heard its agent", ahead)
+		}
+		pass(silenceLimit-20*time.Second, false)
+		if status() == lift.InstanceTerminated {
+			t.Errorf("%s ahead: the instance was given up too early", ahead)
+		}
+		pass(time.Minute, false)
+		if status() != lift.InstanceTerminated {
+			t.Errorf("%s ahead: the instance is kept though nobody hears its agent", ahead)
+		}
+	}
+}
+
+// TestEventsOfOnePlacementRise: a server whose clock is behind ends a placement
+// of whose id another one told something before.
+func TestEventsOfOnePlacementRise(t *testing.T) {
+	all := newServers(t, "a", "b")
+	told := all[0].now.Add(time.Minute)
+	for _, w := range all {
+		w.opts.Sinks = func(string) []string { return []string{"s"} }
+	}
+	all[1].update(func(tx *Tx) error {
+		p := &lift.Placement{ID: "p", Region: region, Queue: "q", Status: lift.PlacementCancelled, NotedAt: told}
+		return tx.placementEnded(p)
+	})
+	at := all[1].sent[0].Publish.At
+	if !at.After(told) {
+		t.Errorf("it is told at %s, after an event at %s", at, told)
+	}
+	if got := find(all[0], store.Placements, region+"/p").NotedAt; !got.Equal(at) {
+		t.Errorf("the placement notes %s", got)
+	}
+}

@@ -25,13 +25,15 @@ type due struct {
 	// lease is what a server must hold to decide rows of the kind, of several
 	// servers; "" for kinds that any may.
 	lease string
+	// hosted is true for kinds that are, of several servers, for those with a host.
+	hosted bool
 	// handle decides up to limit due rows in the transaction.
 	handle func(tx *Tx, limit int) error
 }
 
 // claiming makes a due entry of a table.
 func claiming[T any](t *store.Table[T], f func(*Tx, *T) error) due {
-	return due{t.Kind.Name, "", func(tx *Tx, limit int) error {
+	return due{kind: t.Kind.Name, handle: func(tx *Tx, limit int) error {
 		rows, err := t.Claim(tx, tx.e.opts.Owner, tx.Now, tx.Now.Add(turnHold), limit)
 		if err != nil {
 			return err
@@ -48,6 +50,12 @@ func claiming[T any](t *store.Table[T], f func(*Tx, *T) error) due {
 // under makes a lease the condition of a due entry.
 func (d due) under(lease string) due {
 	d.lease = lease
+	return d
+}
+
+// atHosts leaves a due entry to servers with a host.
+func (d due) atHosts() due {
+	d.hosted = true
 	return d
 }
 
@@ -69,7 +77,7 @@ var agenda = []due{
 	claiming(store.Fleets, (*Tx).fleetDue).under(FleetsLease),
 	claiming(store.Instances, (*Tx).instanceDue),
 	claiming(store.Builds, (*Tx).buildDue),
-	claiming(store.Effects, (*Tx).effectDue),
+	claiming(store.Effects, (*Tx).effectDue).atHosts(),
 	claiming(store.Processes, func(tx *Tx, p *lift.Process) error { return store.Processes.Delete(tx, string(p.ID)) }),
 	claiming(store.Events, func(tx *Tx, ev *lift.FleetEvent) error { return store.Events.Delete(tx, string(ev.ID)) }),
 	claiming(store.DeadLetters, func(tx *Tx, d *store.DeadLetter) error { return store.DeadLetters.Delete(tx, string(d.ID)) }),
@@ -220,6 +228,9 @@ func (tx *Tx) buildDue(b *lift.Build) error {
 
 // effectDue sends an effect for the host again.
 func (tx *Tx) effectDue(o *store.Outbox) error {
+	if tx.e.shared != nil {
+		return tx.adopt(o)
+	}
 	o.RetryAt = tx.Now.Add(hostRetry)
 	tx.effects = append(tx.effects, o.Effect)
 	return store.Effects.Put(tx, o)
@@ -228,7 +239,7 @@ func (tx *Tx) effectDue(o *store.Outbox) error {
 // Resend sends the host what it has not confirmed, at the start. Agents get
 // theirs when they connect.
 func (e *Engine) Resend(ctx context.Context) error {
-	if e.opts.NoReplay {
+	if e.opts.NoReplay || e.shared != nil && e.opts.Host == "" {
 		return nil
 	}
 	var pending []lift.Effect
@@ -236,7 +247,7 @@ func (e *Engine) Resend(ctx context.Context) error {
 		pending = nil
 		out, err := store.Effects.All(tx, "to", string(lift.ToHost)+"/")
 		for _, o := range out {
-			if name, _ := o.To.Host(); name == "" || name == e.opts.Host {
+			if name, _ := o.To.Host(); name == e.opts.Host {
 				pending = append(pending, o.Effect)
 			}
 		}

@@ -20,6 +20,7 @@ type Tx struct {
 	e       *Engine
 	effects []lift.Effect
 	freed   []lift.FleetID
+	eventAt time.Time            // of the last event it tells
 	arrived bool                 // a ticket waits for its matcher
 	dueRows map[string]time.Time // the earliest due time written, by kind
 	slots   map[lift.FleetID]*slots
@@ -58,13 +59,19 @@ func (tx *Tx) Emit(effects ...lift.Effect) error {
 	for _, eff := range effects {
 		eff.ID = lift.EffectID(tx.NewID())
 		o := store.Outbox{Effect: eff, SentAt: tx.Now}
-		if eff.To == lift.ToHost {
+		unnamed := eff.To == lift.ToHost && tx.e.shared != nil // see adopt
+		switch {
+		case unnamed:
+			o.RetryAt = tx.Now
+		case eff.To == lift.ToHost:
 			o.RetryAt = tx.Now.Add(hostRetry)
 		}
 		if err := store.Effects.Put(tx, &o); err != nil {
 			return err
 		}
-		tx.effects = append(tx.effects, eff)
+		if !unnamed {
+			tx.effects = append(tx.effects, eff)
+		}
 	}
 	return nil
 }
@@ -87,7 +94,7 @@ func (tx *Tx) Log(f *lift.Fleet, notices ...lift.Notice) error {
 		} else {
 			ev = &lift.FleetEvent{
 				ID: id, FleetID: f.ID, Region: f.Region, Code: n.Code, Message: n.Message, Log: n.Log,
-				Count: 1, At: tx.e.eventTime(tx.Now),
+				Count: 1, At: tx.eventTime(),
 			}
 		}
 		if err := store.Events.Put(tx, ev); err != nil {

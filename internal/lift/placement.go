@@ -80,6 +80,7 @@ type Placement struct {
 	Placed         []PlacedPlayer `json:",omitempty"`
 	EndedAt        time.Time
 	KeepUntil      time.Time
+	NotedAt        time.Time `json:",omitzero"` // of the last event about it, or about one of its id before
 	Reason         string
 	Request        string // digest of the request, to recognise a repeated one
 }

@@ -53,6 +53,9 @@ func (s *Service) StartGameSessionPlacement(ctx context.Context, in *api.StartGa
 		p := newPlacement(in)
 		p.Region, p.Account, p.Queue, p.Request = c.Region, c.Account, q.Name, mark
 		p.StartedAt, p.TryAt = tx.Now, tx.Now
+		if taken {
+			p.NotedAt = before.NotedAt
+		}
 		p.Deadline = tx.Now.Add(time.Duration(q.TimeoutSeconds) * time.Second)
 		tx.CountPlacement("PlacementsStarted", p)
 		return &api.StartGameSessionPlacementOutput{GameSessionPlacement: placementShape(p)}, store.Placements.Put(tx, p)

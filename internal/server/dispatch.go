@@ -28,7 +28,7 @@ func (d *dispatcher) Send(effects []lift.Effect) {
 			d.sinks.Wake(sink)
 		case !forHost:
 			toAgents = append(toAgents, e)
-		case d.hosts != nil && (name == "" || name == d.hostName):
+		case d.hosts != nil && name == d.hostName:
 			d.hosts.send(e)
 		}
 	}
