@@ -210,6 +210,7 @@ func (w *world) together(t *touched) {
 	for _, id := range t.grown {
 		w.checkLimits(f.fleets[id])
 	}
+	w.checkHeld(t)
 }
 
 // A live session is held by exactly one process, and its slots are its live

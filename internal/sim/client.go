@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/chairlift-games/chairlift/api"
 	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/ops"
 )
 
 // client is somebody who calls the API. After an answer that never came it
@@ -21,16 +23,17 @@ type client struct {
 	sessions []lift.GameSessionID
 }
 
-// call makes a request. It reports false when there was no answer: the service
+// call makes a request of one of the servers. It reports false when there was no answer: the service
 // is away, or ended before it answered. Then the request may have worked.
-func call[In, Out any](c *client, what string, op func(In) (Out, error), in In) (Out, bool) {
+func call[In, Out any](c *client, what string, op func(*ops.Service, context.Context, In) (Out, error), in In) (Out, bool) {
 	var none Out
 	w := c.w
-	if !w.server.up {
+	s := w.anyServer()
+	if s == nil {
 		return none, false
 	}
-	out, err := op(in)
-	if w.store.dying {
+	out, err := op(s.ops, w.ctx, in)
+	if s.store.dying {
 		w.note("client "+c.name, "%s: no answer", what)
 		return none, false
 	}
@@ -47,7 +50,7 @@ func call[In, Out any](c *client, what string, op func(In) (Out, error), in In) 
 		return none, true
 	}
 	w.note("client "+c.name, "%s: %v", what, err)
-	w.server.expected(err)
+	s.expected(err)
 	return none, false
 }
 
@@ -119,9 +122,7 @@ func (c *client) createFleet(token string) {
 	if w.chance(30) {
 		in.NewGameSessionProtectionPolicy = new(string(lift.FullProtection))
 	}
-	if out, _ := call(c, "CreateFleet", func(in *api.CreateFleetInput) (*api.CreateFleetOutput, error) {
-		return w.server.ops.CreateFleet(w.ctx, in)
-	}, in); out != nil {
+	if out, _ := call(c, "CreateFleet", (*ops.Service).CreateFleet, in); out != nil {
 		w.acknowledged("fleet", *out.FleetAttributes.FleetId)
 	}
 }
@@ -130,24 +131,17 @@ func (c *client) scale(f *lift.Fleet) {
 	w := c.w
 	n := w.rng.IntN(w.plan.instances + 1)
 	in := &api.UpdateFleetCapacityInput{FleetId: string(f.ID), DesiredInstances: &n, MaxSize: new(max(n, w.plan.instances))}
-	call(c, fmt.Sprintf("UpdateFleetCapacity %s %d", short(f.ID), n), func(in *api.UpdateFleetCapacityInput) (*api.UpdateFleetCapacityOutput, error) {
-		return w.server.ops.UpdateFleetCapacity(w.ctx, in)
-	}, in)
+	call(c, fmt.Sprintf("UpdateFleetCapacity %s %d", short(f.ID), n), (*ops.Service).UpdateFleetCapacity, in)
 }
 
 func (c *client) deleteFleet(f *lift.Fleet) {
-	w := c.w
-	call(c, "DeleteFleet "+short(f.ID), func(in *api.DeleteFleetInput) (*api.DeleteFleetOutput, error) {
-		return w.server.ops.DeleteFleet(w.ctx, in)
-	},
+	call(c, "DeleteFleet "+short(f.ID), (*ops.Service).DeleteFleet,
 		&api.DeleteFleetInput{FleetId: string(f.ID)})
 }
 
 func (c *client) reconfigure(f *lift.Fleet) {
 	w := c.w
-	call(c, "UpdateRuntimeConfiguration "+short(f.ID), func(in *api.UpdateRuntimeConfigurationInput) (*api.UpdateRuntimeConfigurationOutput, error) {
-		return w.server.ops.UpdateRuntimeConfiguration(w.ctx, in)
-	}, &api.UpdateRuntimeConfigurationInput{FleetId: string(f.ID), RuntimeConfiguration: w.runtime()})
+	call(c, "UpdateRuntimeConfiguration "+short(f.ID), (*ops.Service).UpdateRuntimeConfiguration, &api.UpdateRuntimeConfigurationInput{FleetId: string(f.ID), RuntimeConfiguration: w.runtime()})
 }
 
 func (c *client) createQueue(token string, fleets []*lift.Fleet) {
@@ -158,9 +152,7 @@ func (c *client) createQueue(token string, fleets []*lift.Fleet) {
 			in.Destinations = append(in.Destinations, api.GameSessionQueueDestination{DestinationArn: new(f.ARN())})
 		}
 	}
-	if out, _ := call(c, "CreateGameSessionQueue", func(in *api.CreateGameSessionQueueInput) (*api.CreateGameSessionQueueOutput, error) {
-		return w.server.ops.CreateGameSessionQueue(w.ctx, in)
-	}, in); out != nil {
+	if out, _ := call(c, "CreateGameSessionQueue", (*ops.Service).CreateGameSessionQueue, in); out != nil {
 		w.acknowledged("queue", region+"/"+in.Name)
 	}
 }
@@ -182,9 +174,7 @@ func (c *client) place(token string) {
 
 func (c *client) startPlacement(in *api.StartGameSessionPlacementInput) {
 	w := c.w
-	out, answered := call(c, "StartGameSessionPlacement "+in.PlacementId, func(in *api.StartGameSessionPlacementInput) (*api.StartGameSessionPlacementOutput, error) {
-		return w.server.ops.StartGameSessionPlacement(w.ctx, in)
-	}, in)
+	out, answered := call(c, "StartGameSessionPlacement "+in.PlacementId, (*ops.Service).StartGameSessionPlacement, in)
 	if out != nil {
 		w.acknowledged("placement", region+"/"+in.PlacementId)
 	}
@@ -205,9 +195,7 @@ func (c *client) stopPlacement() {
 		return
 	}
 	id := pending[w.rng.IntN(len(pending))]
-	out, _ := call(c, "StopGameSessionPlacement "+id, func(in *api.StopGameSessionPlacementInput) (*api.StopGameSessionPlacementOutput, error) {
-		return w.server.ops.StopGameSessionPlacement(w.ctx, in)
-	}, &api.StopGameSessionPlacementInput{PlacementId: id})
+	out, _ := call(c, "StopGameSessionPlacement "+id, (*ops.Service).StopGameSessionPlacement, &api.StopGameSessionPlacementInput{PlacementId: id})
 	if out != nil {
 		if got := w.facts.placements[region+"/"+id].Status; got != lift.PlacementCancelled {
 			w.fail("placement %s was stopped and is %s", id, got)
@@ -227,9 +215,7 @@ func (c *client) createSession(f *lift.Fleet, token string) {
 // the same one then.
 func (c *client) openSession(in *api.CreateGameSessionInput, before string) {
 	w := c.w
-	out, answered := call(c, "CreateGameSession on "+short(*in.FleetId), func(in *api.CreateGameSessionInput) (*api.CreateGameSessionOutput, error) {
-		return w.server.ops.CreateGameSession(w.ctx, in)
-	}, in)
+	out, answered := call(c, "CreateGameSession on "+short(*in.FleetId), (*ops.Service).CreateGameSession, in)
 	if out != nil {
 		id := *out.GameSession.GameSessionId
 		w.acknowledged("session", id)
@@ -256,9 +242,7 @@ func (c *client) seat(token string) {
 	for n := range 1 + w.rng.IntN(3) {
 		in.PlayerIds = append(in.PlayerIds, fmt.Sprintf("%s-%d", token, n))
 	}
-	out, _ := call(c, "CreatePlayerSessions in "+short(s.ID), func(in *api.CreatePlayerSessionsInput) (*api.CreatePlayerSessionsOutput, error) {
-		return w.server.ops.CreatePlayerSessions(w.ctx, in)
-	}, in)
+	out, _ := call(c, "CreatePlayerSessions in "+short(s.ID), (*ops.Service).CreatePlayerSessions, in)
 	if out == nil {
 		return
 	}
@@ -281,7 +265,7 @@ func (w *world) sendPlayer(s lift.GameSessionID, p lift.PlayerSessionID) {
 		d = w.some(2 * time.Minute)
 	}
 	w.after(d, func() {
-		for _, i := range w.host.inOrder() {
+		for _, i := range w.order {
 			for _, id := range sortedKeys(i.games) {
 				if g := i.games[id]; g.hosting == s && !g.gone && i.ended == "" {
 					g.join(p)
@@ -298,9 +282,7 @@ func (c *client) terminate() {
 	}
 	id := c.sessions[w.rng.IntN(len(c.sessions))]
 	mode := []string{"TRIGGER_ON_PROCESS_TERMINATE", "FORCE_TERMINATE"}[w.rng.IntN(2)]
-	out, _ := call(c, "TerminateGameSession "+short(id)+" "+mode, func(in *api.TerminateGameSessionInput) (*api.TerminateGameSessionOutput, error) {
-		return w.server.ops.TerminateGameSession(w.ctx, in)
-	}, &api.TerminateGameSessionInput{GameSessionId: string(id), TerminationMode: mode})
+	out, _ := call(c, "TerminateGameSession "+short(id)+" "+mode, (*ops.Service).TerminateGameSession, &api.TerminateGameSessionInput{GameSessionId: string(id), TerminationMode: mode})
 	if out != nil {
 		if s := w.facts.sessions[id]; s != nil && (s.Status == lift.SessionActive || s.Status == lift.SessionActivating) {
 			w.fail("game session %s was terminated and is %s", id, s.Status)
@@ -315,7 +297,5 @@ func (c *client) change() {
 		return
 	}
 	s := live[w.rng.IntN(len(live))]
-	call(c, "UpdateGameSession "+short(s.ID), func(in *api.UpdateGameSessionInput) (*api.UpdateGameSessionOutput, error) {
-		return w.server.ops.UpdateGameSession(w.ctx, in)
-	}, &api.UpdateGameSessionInput{GameSessionId: string(s.ID), MaximumPlayerSessionCount: new(w.rng.IntN(6))})
+	call(c, "UpdateGameSession "+short(s.ID), (*ops.Service).UpdateGameSession, &api.UpdateGameSessionInput{GameSessionId: string(s.ID), MaximumPlayerSessionCount: new(w.rng.IntN(6))})
 }

@@ -179,7 +179,7 @@ func ackOf(last uint64, replies []store.NumberedReply) link.Ack {
 // connsInOrder lists them in an order that is the same every time.
 func (s *server) connsInOrder() []*conn {
 	var cs []*conn
-	for _, i := range s.w.host.inOrder() {
+	for _, i := range s.w.order {
 		if c := s.conns[i.id]; c != nil {
 			cs = append(cs, c)
 		}
@@ -191,11 +191,12 @@ func (s *server) connsInOrder() []*conn {
 
 // dial tries to connect, until it stands or the agent ends.
 func (i *instance) dial() {
-	w, s := i.w, i.w.server
+	w := i.w
 	if i.ended != "" || i.linkOver || i.conn != nil {
 		return
 	}
-	if !s.up || w.now.Before(i.awayUntil) && !w.calm {
+	s := i.reach()
+	if s == nil {
 		w.after(time.Second+w.some(time.Second), i.dial)
 		return
 	}
@@ -216,10 +217,30 @@ func (i *instance) dial() {
 	s.conns[i.id] = c
 	delete(s.past, i.id)
 	i.conn = c
-	w.note("link "+short(i.id), "is connected")
+	w.note("link "+short(i.id), "is connected to %s", s.name)
 	i.end.Open(w.now)
 	c.pump()
 	i.pump()
+}
+
+// reach returns a server that the agent can reach now, if there is one.
+func (i *instance) reach() *server {
+	w := i.w
+	if w.now.Before(i.awayUntil) && !w.calm {
+		return nil
+	}
+	return w.pickServer(func(s *server) bool { return s.up && (w.calm || !w.now.Before(i.shuns[s])) })
+}
+
+// partition keeps the agent from the service, or from the server it is
+// connected to.
+func (i *instance) partition(d time.Duration) {
+	if c := i.conn; c != nil && len(i.w.servers) > 1 && i.w.chance(50) {
+		i.shuns[c.s] = i.w.now.Add(d)
+		i.cut("a partition from "+c.s.name, 0)
+		return
+	}
+	i.cut("a partition", d)
 }
 
 // cut loses the connection at the agent; the next one is tried after pause.

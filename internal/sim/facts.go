@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/chairlift-games/chairlift/internal/engine"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/store"
 	"github.com/chairlift-games/chairlift/internal/store/stumble"
@@ -21,6 +22,7 @@ type facts struct {
 	placements    map[string]*lift.Placement
 	conversations map[lift.InstanceID]*store.Conversation
 	effects       map[lift.EffectID]*store.Outbox
+	leases        map[string]*store.Lease
 	queues        map[string]*lift.Queue
 	queueNames    []string // as they were made
 
@@ -42,7 +44,7 @@ func newFacts() facts {
 	return facts{
 		fleets: map[lift.FleetID]*lift.Fleet{}, instances: map[lift.InstanceID]*lift.Instance{}, processes: map[lift.ProcessID]*lift.Process{},
 		sessions: map[lift.GameSessionID]*lift.GameSession{}, players: map[lift.PlayerSessionID]*lift.PlayerSession{},
-		placements: map[string]*lift.Placement{}, conversations: map[lift.InstanceID]*store.Conversation{}, effects: map[lift.EffectID]*store.Outbox{}, queues: map[string]*lift.Queue{},
+		placements: map[string]*lift.Placement{}, conversations: map[lift.InstanceID]*store.Conversation{}, effects: map[lift.EffectID]*store.Outbox{}, leases: map[string]*store.Lease{}, queues: map[string]*lift.Queue{},
 		rules: map[string]*lift.RuleSet{}, configurations: map[string]*lift.MatchmakingConfiguration{}, tickets: map[string]*lift.Ticket{},
 		seekers: map[string]*lift.Seeker{}, matches: map[string]*lift.Match{}, waitsSince: map[lift.TicketID]time.Time{}, toldAt: map[string]time.Time{},
 		everSent: map[lift.EffectID]bool{}, seated: map[lift.GameSessionID]map[lift.PlayerSessionID]bool{}, most: map[lift.GameSessionID]int{},
@@ -85,6 +87,7 @@ func (w *world) written(tx store.Tx, k stumble.Key, t *touched) (err error) {
 		t.instances.add(lift.InstanceID(k.ID))
 		if old == nil && now != nil {
 			t.grown.add(now.FleetID)
+			t.under.add(engine.FleetsLease)
 		}
 	case store.Processes.Kind.Name:
 		_, _, err = take(tx, store.Processes, k.ID, f.processes, w.processMoved)
@@ -133,6 +136,9 @@ func (w *world) written(tx store.Tx, k stumble.Key, t *touched) (err error) {
 				w.published(now.Publish, t)
 			}
 		})
+	case store.Leases.Kind.Name:
+		_, _, err = take(tx, store.Leases, k.ID, f.leases, w.leaseMoved)
+		t.leases.add(k.ID)
 	case store.Queues.Kind.Name:
 		_, _, err = take(tx, store.Queues, k.ID, f.queues, func(old, now *lift.Queue) {
 			if old == nil {
@@ -147,6 +153,9 @@ func (w *world) written(tx store.Tx, k stumble.Key, t *touched) (err error) {
 		var old, now *lift.Ticket
 		old, now, err = take(tx, store.Tickets, k.ID, f.tickets, w.ticketMoved)
 		t.tickets.add(k.ID)
+		if found(old, now) {
+			t.under.add("match/" + region + "/" + now.Configuration)
+		}
 		if now != nil && now.Backfill != nil && now.Backfill.SessionID != "" {
 			t.sessions.add(now.Backfill.SessionID)
 		}
@@ -181,6 +190,7 @@ type touched struct {
 	sessions          list[lift.GameSessionID]
 	placements        list[string]
 	tickets, matches  list[string]
+	leases, under     list[string] // those held, and those that had to be
 	told              []told
 	news              []func() // asks whether it was told
 }
@@ -248,4 +258,4 @@ func (f *facts) liveSessions(s lift.GameSessionStatus) []*lift.GameSession {
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
 // keptUntil reports whether something that is gone was to be kept longer.
-func (w *world) keptUntil(t time.Time) bool { return t.IsZero() || w.server.clock().Before(t) }
+func (w *world) keptUntil(t time.Time) bool { return t.IsZero() || w.clock().Before(t) }

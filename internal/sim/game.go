@@ -30,7 +30,7 @@ type game struct {
 
 func newGame(i *instance, id lift.ProcessID) *game {
 	g := &game{w: i.w, i: i, id: id, kind: "good", admitted: map[lift.PlayerSessionID]bool{}}
-	if g.w.bad(g.w.plan.faults.servers, 50) {
+	if g.w.bad(g.w.plan.faults.games, 50) {
 		g.kind = kinds[g.w.rng.IntN(len(kinds))]
 	}
 	g.w.note("game "+short(id), "is %s", g.kind)

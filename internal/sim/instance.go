@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -12,11 +13,14 @@ import (
 	"github.com/chairlift-games/chairlift/internal/sdk"
 )
 
-// host starts and stops instances. It outlives the service.
+// host starts and stops instances on the machine of a server, which it
+// outlives.
 type host struct {
 	w         *world
+	s         *server
+	name      string        // of several
+	ids       *rand.ChaCha8 // of processes
 	instances map[lift.InstanceID]*instance
-	order     []lift.InstanceID // of their start
 	stopped   map[lift.InstanceID]bool
 }
 
@@ -46,15 +50,19 @@ func (h *host) do(eff lift.Effect, done func(error)) {
 
 func (h *host) start(e lift.StartInstance) {
 	w := h.w
+	if other := w.instance(e.InstanceID); other != nil {
+		w.fail("%s starts instance %s, which %s has", h.s.name, e.InstanceID, other.host.s.name)
+	}
 	i := &instance{
-		w: w, id: e.InstanceID, token: e.Token, end: link.NewAgentEnd(e.InstanceID),
+		w: w, host: h, id: e.InstanceID, token: e.Token, end: link.NewAgentEnd(e.InstanceID),
 		games: map[lift.ProcessID]*game{}, calls: map[agent.Call]func(agent.Action){}, tickets: map[link.Ticket]agent.Call{},
 		taken: map[lift.EffectID]bool{}, replies: map[uint64]string{}, said: map[uint64]string{},
+		shuns: map[*server]time.Time{},
 	}
-	i.core = agent.NewCore(agent.Options{Instance: e.InstanceID, Address: "10.0.0.1", IDs: w.server.ids})
+	i.core = agent.NewCore(agent.Options{Instance: e.InstanceID, Address: "10.0.0.1", IDs: h.ids})
 	w.note("host", "starts %s", short(e.InstanceID))
 	h.instances[e.InstanceID] = i
-	h.order = append(h.order, e.InstanceID)
+	w.order = append(w.order, i)
 	w.after(w.some(time.Second), i.dial)
 }
 
@@ -64,22 +72,24 @@ func (h *host) stop(id lift.InstanceID) {
 	if i := h.instances[id]; i != nil {
 		i.die("stopped by the host")
 		delete(h.instances, id)
-		h.order = slices.DeleteFunc(h.order, func(other lift.InstanceID) bool { return other == id })
+		h.w.order = slices.DeleteFunc(h.w.order, func(other *instance) bool { return other == i })
 	}
 }
 
-func (h *host) inOrder() []*instance {
-	is := make([]*instance, len(h.order))
-	for n, id := range h.order {
-		is[n] = h.instances[id]
+// instance returns the instance that some host keeps under the id.
+func (w *world) instance(id lift.InstanceID) *instance {
+	for _, s := range w.servers {
+		if s.host != nil && s.host.instances[id] != nil {
+			return s.host.instances[id]
+		}
 	}
-	return is
+	return nil
 }
 
 // pick returns a running instance, if there is one.
-func (h *host) pick() *instance {
+func (w *world) pick() *instance {
 	var alive []*instance
-	for _, i := range h.inOrder() {
+	for _, i := range w.order {
 		if i.ended == "" {
 			alive = append(alive, i)
 		}
@@ -87,16 +97,17 @@ func (h *host) pick() *instance {
 	if len(alive) == 0 {
 		return nil
 	}
-	return alive[h.w.rng.IntN(len(alive))]
+	return alive[w.rng.IntN(len(alive))]
 }
 
 // instance is an agent with its launcher and its game servers.
 type instance struct {
 	w     *world
+	host  *host
 	id    lift.InstanceID
 	token string
 	ended string // how, if it has
-	told  int    // the life of the service that knows
+	told  int    // the life of the server that knows
 
 	core   *agent.Core
 	wakeAt time.Time
@@ -108,7 +119,8 @@ type instance struct {
 	end       *link.AgentEnd
 	conn      *conn
 	linkOver  bool
-	awayUntil time.Time // of a partition
+	awayUntil time.Time             // of a partition
+	shuns     map[*server]time.Time // of a partition from one server, until then
 	pumpAt    time.Time
 	tickets   map[link.Ticket]agent.Call
 
@@ -132,7 +144,7 @@ func (i *instance) die(how string) {
 		c.lost = true
 		i.w.after(i.w.some(100*time.Millisecond), func() { c.drop("the agent is gone") })
 	}
-	i.w.server.soon(time.Second, i.w.server.lookAtHost)
+	i.host.s.soon(time.Second, i.host.s.lookAtHost)
 }
 
 func commanded(eff lift.Effect) agent.Event { return agent.Commanded{Effect: eff} }
@@ -253,7 +265,7 @@ func (i *instance) launch(id lift.ProcessID) {
 	if i.ended != "" {
 		return
 	}
-	if w.bad(w.plan.faults.servers, 5) {
+	if w.bad(w.plan.faults.games, 5) {
 		i.step(agent.LaunchFailed{ProcessID: id, Code: lift.ProcessInvalidPath, Message: "it cannot be executed"})
 		return
 	}

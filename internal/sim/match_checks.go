@@ -30,7 +30,9 @@ func (w *world) ticketMoved(old, now *lift.Ticket) {
 		}
 		return
 	case old == nil:
-		if now.Status != lift.TicketQueued || now.Deadline.IsZero() {
+		// The transaction that offered a game session's seats may also have ended it.
+		ended := now.Status == lift.TicketCancelled && now.Backfill != nil && now.Backfill.Automatic
+		if now.Status != lift.TicketQueued && !ended || now.Deadline.IsZero() {
 			w.fail("ticket %s begins as %s, until %s", now.ID, now.Status, now.Deadline)
 		}
 		w.tally.Tickets++
@@ -44,10 +46,10 @@ func (w *world) ticketMoved(old, now *lift.Ticket) {
 		w.fail("ticket %s, from %s to %s, is from %s to %s", now.ID, old.StartedAt, old.Deadline, now.StartedAt, now.Deadline)
 	case old.Match != "" && now.Match != "" && old.Match != now.Match:
 		w.fail("ticket %s was in match %s and is in match %s", now.ID, old.Match, now.Match)
-	case now.Status == lift.TicketTimedOut && w.server.clock().Before(now.Deadline):
+	case now.Status == lift.TicketTimedOut && w.clock().Before(now.Deadline):
 		w.fail("ticket %s is TIMED_OUT and has time until %s", now.ID, now.Deadline)
 	}
-	if found := old.Status == lift.TicketSearching && (now.Status == lift.TicketRequiresAcceptance || now.Status == lift.TicketPlacing || now.Status == lift.TicketCompleted); found && !w.server.clock().Before(now.Deadline) {
+	if found(old, now) && !w.clock().Before(now.Deadline) {
 		w.fail("ticket %s found a match after its time, which ended at %s", now.ID, now.Deadline)
 	}
 	if now.Arriving && now.Status != lift.TicketQueued && now.Status != lift.TicketSearching {
@@ -74,6 +76,12 @@ func (w *world) ticketMoved(old, now *lift.Ticket) {
 		w.tally.Matched++
 		w.checkCompleted(old, now)
 	}
+}
+
+// found reports whether a ticket found a match.
+func found(old, now *lift.Ticket) bool {
+	return old != nil && now != nil && old.Status == lift.TicketSearching &&
+		(now.Status == lift.TicketRequiresAcceptance || now.Status == lift.TicketPlacing || now.Status == lift.TicketCompleted)
 }
 
 // A ticket that was placed has a game session with all of its players.

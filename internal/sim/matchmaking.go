@@ -7,6 +7,7 @@ import (
 
 	"github.com/chairlift-games/chairlift/api"
 	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/ops"
 )
 
 // ruleSets are those of every world: any two players, two teams who are about
@@ -66,9 +67,7 @@ func (c *client) createMatchmaker(token string) {
 	}
 	name := sortedKeys(ruleSets)[w.rng.IntN(len(ruleSets))]
 	if w.facts.rules[region+"/"+name] == nil {
-		call(c, "CreateMatchmakingRuleSet "+name, func(in *api.CreateMatchmakingRuleSetInput) (*api.CreateMatchmakingRuleSetOutput, error) {
-			return w.server.ops.CreateMatchmakingRuleSet(w.ctx, in)
-		}, &api.CreateMatchmakingRuleSetInput{Name: name, RuleSetBody: ruleSets[name].body})
+		call(c, "CreateMatchmakingRuleSet "+name, (*ops.Service).CreateMatchmakingRuleSet, &api.CreateMatchmakingRuleSetInput{Name: name, RuleSetBody: ruleSets[name].body})
 	}
 	in := &api.CreateMatchmakingConfigurationInput{
 		Name: "m-" + token, RuleSetName: name, RequestTimeoutSeconds: 10 + w.rng.IntN(110),
@@ -81,9 +80,7 @@ func (c *client) createMatchmaker(token string) {
 			in.BackfillMode = new(string(lift.BackfillAutomatic))
 		}
 	}
-	out, _ := call(c, "CreateMatchmakingConfiguration "+in.Name, func(in *api.CreateMatchmakingConfigurationInput) (*api.CreateMatchmakingConfigurationOutput, error) {
-		return w.server.ops.CreateMatchmakingConfiguration(w.ctx, in)
-	}, in)
+	out, _ := call(c, "CreateMatchmakingConfiguration "+in.Name, (*ops.Service).CreateMatchmakingConfiguration, in)
 	if out != nil {
 		w.acknowledged("configuration", region+"/"+in.Name)
 	}
@@ -98,16 +95,11 @@ func (c *client) changeMatchmaker(m *lift.MatchmakingConfiguration) {
 	} else {
 		in.AcceptanceRequired = new(!m.AcceptanceRequired)
 	}
-	call(c, "UpdateMatchmakingConfiguration "+m.Name, func(in *api.UpdateMatchmakingConfigurationInput) (*api.UpdateMatchmakingConfigurationOutput, error) {
-		return w.server.ops.UpdateMatchmakingConfiguration(w.ctx, in)
-	}, in)
+	call(c, "UpdateMatchmakingConfiguration "+m.Name, (*ops.Service).UpdateMatchmakingConfiguration, in)
 }
 
 func (c *client) deleteMatchmaker(m *lift.MatchmakingConfiguration) {
-	w := c.w
-	call(c, "DeleteMatchmakingConfiguration "+m.Name, func(in *api.DeleteMatchmakingConfigurationInput) (*api.DeleteMatchmakingConfigurationOutput, error) {
-		return w.server.ops.DeleteMatchmakingConfiguration(w.ctx, in)
-	}, &api.DeleteMatchmakingConfigurationInput{Name: m.Name})
+	call(c, "DeleteMatchmakingConfiguration "+m.Name, (*ops.Service).DeleteMatchmakingConfiguration, &api.DeleteMatchmakingConfigurationInput{Name: m.Name})
 }
 
 // seek asks for a match, sometimes twice, and sometimes for players who are
@@ -143,9 +135,7 @@ func (c *client) backfill(m *lift.MatchmakingConfiguration, token string) {
 	for _, p := range t.Players {
 		in.Players = append(in.Players, api.Player{PlayerId: new(p.ID), Team: new(p.Team)})
 	}
-	out, _ := call(c, "StartMatchBackfill "+*in.TicketId, func(in *api.StartMatchBackfillInput) (*api.StartMatchBackfillOutput, error) {
-		return w.server.ops.StartMatchBackfill(w.ctx, in)
-	}, in)
+	out, _ := call(c, "StartMatchBackfill "+*in.TicketId, (*ops.Service).StartMatchBackfill, in)
 	if out != nil {
 		w.acknowledged("ticket", region+"/"+*in.TicketId)
 	}
@@ -153,9 +143,7 @@ func (c *client) backfill(m *lift.MatchmakingConfiguration, token string) {
 
 func (c *client) startTicket(in *api.StartMatchmakingInput) {
 	w := c.w
-	out, answered := call(c, "StartMatchmaking "+*in.TicketId, func(in *api.StartMatchmakingInput) (*api.StartMatchmakingOutput, error) {
-		return w.server.ops.StartMatchmaking(w.ctx, in)
-	}, in)
+	out, answered := call(c, "StartMatchmaking "+*in.TicketId, (*ops.Service).StartMatchmaking, in)
 	if out != nil {
 		w.acknowledged("ticket", region+"/"+*in.TicketId)
 	}
@@ -170,9 +158,7 @@ func (c *client) stopTicket() {
 	if t == nil {
 		return
 	}
-	out, _ := call(c, "StopMatchmaking "+string(t.ID), func(in *api.StopMatchmakingInput) (*api.StopMatchmakingOutput, error) {
-		return w.server.ops.StopMatchmaking(w.ctx, in)
-	}, &api.StopMatchmakingInput{TicketId: string(t.ID)})
+	out, _ := call(c, "StopMatchmaking "+string(t.ID), (*ops.Service).StopMatchmaking, &api.StopMatchmakingInput{TicketId: string(t.ID)})
 	if out != nil {
 		if now := w.facts.tickets[region+"/"+string(t.ID)]; now.Status != lift.TicketCancelled {
 			w.fail("ticket %s was stopped and is %s", t.ID, now.Status)
@@ -187,9 +173,7 @@ func (c *client) describeTickets() {
 	if t == nil {
 		return
 	}
-	out, _ := call(c, "DescribeMatchmaking "+string(t.ID), func(in *api.DescribeMatchmakingInput) (*api.DescribeMatchmakingOutput, error) {
-		return w.server.ops.DescribeMatchmaking(w.ctx, in)
-	}, &api.DescribeMatchmakingInput{TicketIds: []string{string(t.ID)}})
+	out, _ := call(c, "DescribeMatchmaking "+string(t.ID), (*ops.Service).DescribeMatchmaking, &api.DescribeMatchmakingInput{TicketIds: []string{string(t.ID)}})
 	if out == nil {
 		return
 	}
@@ -233,9 +217,7 @@ func (w *world) askPlayers(t *lift.Ticket) {
 // matters.
 func (w *world) answer(id lift.TicketID, player, accept string) {
 	c := &client{w: w, name: player}
-	_, answered := call(c, "AcceptMatch "+string(id)+" "+accept, func(in *api.AcceptMatchInput) (*api.AcceptMatchOutput, error) {
-		return w.server.ops.AcceptMatch(w.ctx, in)
-	}, &api.AcceptMatchInput{TicketId: string(id), PlayerIds: []string{player}, AcceptanceType: accept})
+	_, answered := call(c, "AcceptMatch "+string(id)+" "+accept, (*ops.Service).AcceptMatch, &api.AcceptMatchInput{TicketId: string(id), PlayerIds: []string{player}, AcceptanceType: accept})
 	if t := w.facts.tickets[region+"/"+string(id)]; !answered && t != nil && t.Status == lift.TicketRequiresAcceptance {
 		w.after(time.Second+w.some(2*time.Second), func() { w.answer(id, player, accept) })
 	}

@@ -12,6 +12,7 @@ import (
 
 // plan is what the seed chooses before anything happens.
 type plan struct {
+	servers   int           // of the service, on one store
 	busy      time.Duration // how long clients and faults go on
 	clients   int
 	fleets    int           // at most
@@ -36,14 +37,20 @@ type faults struct {
 	refuse     bool // the host does not start an instance
 	hostLate   bool // the host takes its time
 	prepare    bool // an instance cannot be prepared
-	servers    bool // game servers misbehave
+	games      bool // game servers misbehave
 	players    bool // players do not come, or come twice
 	storeFails bool // a transaction is refused
 	storeStops bool // a transaction fails at each of its steps
 	storeAgain bool // a transaction runs twice, as after a conflict
 	storeDoubt bool // a transaction is committed and reported as failed
 	sleep      bool // the machine sleeps
-	skew       bool // the service's clock is set
+	skew       bool // a server's clock is set
+
+	// where there are several servers
+	away   bool // one ends and does not come back, perhaps its machine neither
+	split  bool // one cannot reach the store for minutes
+	clocks bool // their clocks differ
+	deaf   bool // they are not told what others commit
 }
 
 // A setting is one choice of a plan, as people write it.
@@ -55,12 +62,12 @@ type setting struct {
 func (p *plan) settings() []setting {
 	f := &p.faults
 	return []setting{
-		{"busy", &p.busy}, {"clients", &p.clients}, {"fleets", &p.fleets}, {"instances", &p.instances}, {"processes", &p.processes},
+		{"servers", &p.servers}, {"busy", &p.busy}, {"clients", &p.clients}, {"fleets", &p.fleets}, {"instances", &p.instances}, {"processes", &p.processes},
 		{"cap", &p.cap}, {"patience", &p.patience}, {"pause", &p.pause}, {"seekers", &p.seekers}, {"sink", &p.sink},
 		{"cut", &f.cut}, {"partition", &f.partition}, {"slow", &f.slow}, {"crash", &f.crash}, {"death", &f.death},
-		{"refuse", &f.refuse}, {"hostLate", &f.hostLate}, {"prepare", &f.prepare}, {"servers", &f.servers}, {"players", &f.players},
+		{"refuse", &f.refuse}, {"hostLate", &f.hostLate}, {"prepare", &f.prepare}, {"games", &f.games}, {"players", &f.players},
 		{"storeFails", &f.storeFails}, {"storeStops", &f.storeStops}, {"storeAgain", &f.storeAgain}, {"storeDoubt", &f.storeDoubt},
-		{"sleep", &f.sleep}, {"skew", &f.skew},
+		{"sleep", &f.sleep}, {"skew", &f.skew}, {"away", &f.away}, {"split", &f.split}, {"clocks", &f.clocks}, {"deaf", &f.deaf},
 	}
 }
 
@@ -101,6 +108,7 @@ func choose(rng *rand.Rand) plan {
 		size, busy = 4, 180+rng.IntN(360)
 	}
 	p := plan{
+		servers:   []int{1, 1, 1, 1, 1, 2, 2, 2, 3, 3}[rng.IntN(10)],
 		busy:      time.Duration(busy) * time.Second,
 		clients:   1 + rng.IntN(size),
 		fleets:    1 + rng.IntN(min(size, 3)),
@@ -137,19 +145,40 @@ func (p plan) String() string {
 func (w *world) scheduleFaults() {
 	f := w.plan.faults
 	w.nowAndThen(f.cut, 90*time.Second, func() {
-		if i := w.host.pick(); i != nil {
+		if i := w.pick(); i != nil {
 			i.cut("the connection breaks", w.some(time.Second))
 		}
 	})
 	w.nowAndThen(f.partition, 4*time.Minute, func() {
-		if i := w.host.pick(); i != nil {
-			i.cut("a partition", w.some(5*time.Minute))
+		if i := w.pick(); i != nil {
+			i.partition(w.some(5 * time.Minute))
 		}
 	})
-	w.nowAndThen(f.crash, 3*time.Minute, func() { w.server.crash() })
-	w.nowAndThen(f.crash, 2*time.Minute, func() { w.store.crashAt = 1 + w.rng.IntN(3) })
+	w.nowAndThen(f.crash, 3*time.Minute, func() {
+		if s := w.anyServer(); s != nil {
+			s.crash()
+		}
+	})
+	w.nowAndThen(f.crash, 2*time.Minute, func() {
+		if s := w.anyServer(); s != nil {
+			s.store.crashAt = 1 + w.rng.IntN(3)
+		}
+	})
+	w.nowAndThen(f.split && w.plan.servers > 1, 3*time.Minute, func() {
+		if s := w.anyServer(); s != nil {
+			d := w.some(5 * time.Minute)
+			s.store.cutUntil = w.now.Add(d)
+			w.note(s.name, "cannot reach the store for %s", d)
+		}
+	})
+	w.nowAndThen(f.away && w.plan.servers > 1, 5*time.Minute, func() {
+		if s := w.anyServer(); s != nil && s.mayLeave() {
+			s.end()
+			s.leave()
+		}
+	})
 	w.nowAndThen(f.death, 4*time.Minute, func() {
-		if i := w.host.pick(); i != nil {
+		if i := w.pick(); i != nil {
 			w.tally.Deaths++
 			i.die("killed")
 		}
@@ -162,8 +191,9 @@ func (w *world) scheduleFaults() {
 	})
 	w.nowAndThen(f.skew, 4*time.Minute, func() {
 		d := w.some(4*time.Minute) - time.Minute
-		w.server.skew += d.Truncate(time.Microsecond)
-		w.note("world", "the service's clock is set by %s", d)
+		s := w.pickServer(func(*server) bool { return true })
+		s.skew += d.Truncate(time.Microsecond)
+		w.note(s.name, "its clock is set by %s", d)
 	})
 }
 

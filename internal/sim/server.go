@@ -2,8 +2,8 @@ package sim
 
 import (
 	"errors"
-	"io"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -14,23 +14,28 @@ import (
 	"github.com/chairlift-games/chairlift/internal/store"
 )
 
-// server is the service: one engine after the other on the same store. It
-// does what package server's goroutines do, one step at a time.
+// server is the service, or one of several: one engine after the other on the
+// same store. It does what package server's goroutines do, one step at a time.
 type server struct {
-	w    *world
-	ids  io.Reader
-	skew time.Duration // of its clock
+	w     *world
+	name  string
+	store *faultStore
+	host  *host // on the same machine; nil: none
+	ids   *rand.ChaCha8
+	skew  time.Duration // of its clock
 
-	life    int
-	up      bool
-	engine  *engine.Engine
-	matcher *matcher.Matcher
-	ops     *ops.Service
-	conns   map[lift.InstanceID]*conn
-	past    map[lift.InstanceID]time.Time // when those not connected were last heard
-	turnAt  time.Time                     // the turn that is planned; zero: none
-	matchAt time.Time                     // likewise the matcher's step
-	busy    map[lift.EffectID]bool        // with the host
+	life     int
+	up       bool
+	away     bool // for good
+	engine   *engine.Engine
+	matcher  *matcher.Matcher
+	ops      *ops.Service
+	conns    map[lift.InstanceID]*conn
+	past     map[lift.InstanceID]time.Time // when those not connected were last heard
+	turnAt   time.Time                     // the turn that is planned; zero: none
+	matchAt  time.Time                     // likewise the matcher's step
+	followAt time.Time                     // likewise the look at what others committed
+	busy     map[lift.EffectID]bool        // with the host
 }
 
 func (s *server) clock() time.Time { return s.w.now.Add(s.skew) }
@@ -39,11 +44,15 @@ func (s *server) clock() time.Time { return s.w.now.Add(s.skew) }
 func (s *server) start() {
 	w := s.w
 	s.life++
-	s.up, s.turnAt, s.matchAt, s.busy = true, time.Time{}, time.Time{}, map[lift.EffectID]bool{}
+	s.up, s.turnAt, s.matchAt, s.followAt, s.busy = true, time.Time{}, time.Time{}, time.Time{}, map[lift.EffectID]bool{}
 	s.conns, s.past = map[lift.InstanceID]*conn{}, map[lift.InstanceID]time.Time{}
-	w.store.dying, w.store.crashAt = false, 0
+	s.store.dying, s.store.crashAt = false, 0
+	hostName := ""
+	if s.host != nil {
+		hostName = s.host.name
+	}
 	s.engine = engine.New(engine.Options{
-		Store: w.store, Sender: s, Now: s.clock, IDs: s.ids, Sinks: w.sinks,
+		Store: s.store, Sender: s, Now: s.clock, IDs: s.ids, Sinks: w.sinks, Owner: s.owner(), Host: hostName,
 		Heard: func(id lift.InstanceID) (time.Time, bool) {
 			if c := s.conns[id]; c != nil {
 				return c.far.Heard().Add(s.skew), true
@@ -52,7 +61,7 @@ func (s *server) start() {
 			return at.Add(s.skew), ok
 		},
 	})
-	w.note("server", "life %d begins", s.life)
+	w.note(s.name, "life %d begins", s.life)
 	var err error
 	s.ops, err = ops.New(w.ctx, ops.Options{Engine: s.engine, Region: region, Account: account})
 	if err == nil {
@@ -65,6 +74,7 @@ func (s *server) start() {
 	s.matcher = matcher.New(s.engine, slog.New(slog.DiscardHandler))
 	s.planTurn(w.now)
 	s.planMatch(w.now)
+	s.planFollow(w.now)
 	s.soon(time.Second, s.lookAtHost)
 	if w.plan.sink {
 		s.soon(3*time.Second, s.empty)
@@ -83,7 +93,7 @@ func (s *server) soon(most time.Duration, do func()) {
 
 // after is called after every event.
 func (s *server) after() {
-	if s.w.store.dying {
+	if s.store.dying {
 		s.crash()
 	}
 	if s.up && s.engine.Woken() {
@@ -107,7 +117,7 @@ func (s *server) planTurn(at time.Time) {
 		s.turnAt = time.Time{}
 		next, err := s.engine.Step(s.w.ctx)
 		if err != nil {
-			s.w.note("server", "turn: %v", err)
+			s.w.note(s.name, "turn: %v", err)
 			s.expected(err)
 		}
 		s.planTurn(later(s.w.now, next.Add(-s.skew)))
@@ -128,7 +138,7 @@ func (s *server) planMatch(at time.Time) {
 		s.matchAt = time.Time{}
 		next, err := s.matcher.Step(s.w.ctx)
 		if err != nil {
-			s.w.note("server", "matchmaking: %v", err)
+			s.w.note(s.name, "matchmaking: %v", err)
 			s.expected(err)
 		}
 		s.planMatch(later(s.w.now.Add(s.w.some(3*time.Millisecond)), next.Add(-s.skew)))
@@ -142,56 +152,61 @@ func (s *server) expected(err error) {
 	}
 }
 
-// crash ends a life at once.
+// end ends a life at once.
+func (s *server) end() {
+	s.up = false
+	s.w.tally.Crashes++
+	s.w.note(s.name, "life %d ends", s.life)
+	for _, c := range s.connsInOrder() {
+		c.drop("the service is gone")
+	}
+}
+
+// crash ends a life. The next one begins some time later.
 func (s *server) crash() {
 	w := s.w
 	if !s.up {
 		return
 	}
-	s.up = false
-	w.tally.Crashes++
-	w.note("server", "life %d ends", s.life)
-	for _, c := range s.connsInOrder() {
-		c.drop("the service is gone")
-	}
+	s.end()
 	life := s.life
 	pause := w.some(10 * time.Second)
 	if w.bad(!w.staged, 20) { // too long for what a scenario awaits
 		pause = w.some(6 * time.Minute)
 	}
 	w.after(pause, func() {
-		if !s.up && s.life == life {
+		if !s.up && s.life == life && !s.away {
 			s.start()
 		}
 	})
 }
 
-// revive brings the service back when the faults stop.
+// revive brings a server back when the faults stop.
 func (s *server) revive() {
-	s.w.store.crashAt = 0
-	if !s.up {
+	s.store.crashAt, s.store.cutUntil = 0, time.Time{}
+	if !s.up && !s.away {
 		s.start()
 	}
 }
 
 // addBuild gives the fleets something to run. How builds arrive is the matter
 // of other tests.
-func (s *server) addBuild() {
-	err := s.w.store.Store.Update(s.w.ctx, func(tx store.Tx) error {
+func (w *world) addBuild() {
+	err := w.servers[0].store.Store.Update(w.ctx, func(tx store.Tx) error {
 		return store.Builds.Put(tx, &lift.Build{
 			ID: "build-1", Region: region, Account: account, OperatingSystem: "AMAZON_LINUX_2023",
-			Status: lift.BuildReady, CreatedAt: s.w.now,
+			Status: lift.BuildReady, CreatedAt: w.now,
 		})
 	})
 	if err != nil {
-		s.w.fail("the build: %v", err)
+		w.fail("the build: %v", err)
 	}
 }
 
 // Send is the engine's Sender: the host's effects go to the host, an agent's
 // to its connection, if there is one.
 func (s *server) Send(effects []lift.Effect) {
-	if s.w.store.dying {
+	if s.store.dying {
 		return
 	}
 	for _, eff := range effects {
@@ -199,8 +214,10 @@ func (s *server) Send(effects []lift.Effect) {
 		if _, ok := eff.To.Sink(); ok {
 			continue // it looks for them
 		}
-		if eff.To == lift.ToHost {
-			s.carryOut(eff)
+		if name, ok := eff.To.Host(); ok {
+			if s.host != nil && name == s.host.name {
+				s.carryOut(eff)
+			}
 			continue
 		}
 		id := lift.InstanceID(strings.TrimPrefix(string(eff.To), string(lift.ToAgent(""))))
@@ -222,7 +239,7 @@ func (s *server) carryOut(eff lift.Effect) {
 	}
 	s.busy[eff.ID] = true
 	life := s.life
-	w.host.do(eff, func(err error) {
+	s.host.do(eff, func(err error) {
 		if !s.up || s.life != life {
 			return // it comes again
 		}
@@ -244,8 +261,8 @@ func (s *server) carryOut(eff lift.Effect) {
 
 // lookAtHost tells the engine of agents that ended by themselves.
 func (s *server) lookAtHost() {
-	for _, i := range s.w.host.inOrder() {
-		if i.ended == "" || i.told == s.life {
+	for _, i := range s.w.order {
+		if i.host != s.host || i.ended == "" || i.told == s.life {
 			continue
 		}
 		if err := s.engine.InstanceLost(s.w.ctx, i.id, "its agent ended: "+i.ended); err != nil {

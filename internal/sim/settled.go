@@ -4,15 +4,24 @@ import (
 	"fmt"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/store"
 )
 
 // unsettled says what is still going on, empty if the world is at rest.
 func (w *world) unsettled() string {
 	f := &w.facts
-	if !w.server.up {
-		return "the service is down"
+	for _, s := range w.servers {
+		if !s.up && !s.away {
+			return s.name + " is down"
+		}
+	}
+	if trouble := w.leasesUnsettled(); trouble != "" {
+		return trouble
 	}
 	for _, id := range sortedKeys(f.effects) {
+		if w.nobodyTakes(f.effects[id]) {
+			continue
+		}
 		return fmt.Sprintf("effect %s to %s is not confirmed", effectOf(f.effects[id].Effect), f.effects[id].To)
 	}
 	for _, id := range sortedKeys(f.fleets) {
@@ -38,12 +47,24 @@ func (w *world) unsettled() string {
 	if trouble := w.unmatched(); trouble != "" {
 		return trouble
 	}
-	for _, i := range w.host.inOrder() {
+	for _, i := range w.order {
 		if trouble := w.instanceUnsettled(i); trouble != "" {
 			return trouble
 		}
 	}
 	return ""
+}
+
+// nobodyTakes reports whether an effect is for a host whose server stays away.
+// It waits as long as the instance is remembered.
+func (w *world) nobodyTakes(o *store.Outbox) bool {
+	name, ok := o.To.Host()
+	for _, s := range w.servers {
+		if ok && s.away && s.host != nil && s.host.name == name {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *world) fleetUnsettled(fl *lift.Fleet) string {
@@ -56,7 +77,7 @@ func (w *world) fleetUnsettled(fl *lift.Fleet) string {
 		if i.Status != lift.InstanceActive {
 			return fmt.Sprintf("instance %s is %s", i.ID, i.Status)
 		}
-		if n := w.host.instances[i.ID]; n == nil || n.ended != "" {
+		if n := w.instance(i.ID); n == nil || n.ended != "" {
 			return fmt.Sprintf("instance %s is %s and does not run", i.ID, i.Status)
 		}
 		active++
@@ -81,12 +102,16 @@ func (w *world) instanceUnsettled(i *instance) string {
 	f := &w.facts
 	row := f.instances[i.id]
 	switch {
+	case i.host.s.away && i.ended != "" && (row == nil || row.Status == lift.InstanceTerminated):
+		return ""
 	case row == nil || row.Status == lift.InstanceTerminated:
 		return fmt.Sprintf("the host keeps instance %s, which is gone", i.id)
 	case i.ended != "":
 		return fmt.Sprintf("instance %s ended (%s), and the service does not know", i.id, i.ended)
 	case i.conn == nil || !i.end.Welcomed():
 		return fmt.Sprintf("instance %s is not connected", i.id)
+	case f.conversations[i.id].Server != i.conn.s.owner():
+		return fmt.Sprintf("instance %s is connected to %s, and the service believes to %s", i.id, i.conn.s.owner(), f.conversations[i.id].Server)
 	case !i.end.Settled():
 		return fmt.Sprintf("instance %s has something to say", i.id)
 	case len(i.tickets) > 0 || len(i.calls) > 0:

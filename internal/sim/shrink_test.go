@@ -35,7 +35,7 @@ func shrink(seed uint64, o Options, until time.Time) string {
 	}
 	for _, s := range plan.settings() {
 		switch s.name {
-		case "clients", "fleets", "instances", "processes", "cap", "seekers":
+		case "servers", "clients", "fleets", "instances", "processes", "cap", "seekers":
 			for n := range *s.at.(*int) {
 				if n == 0 && s.name != "cap" && s.name != "seekers" {
 					continue
@@ -59,9 +59,9 @@ func without(changes []string, name string) []string {
 // TestShrink finds that a store that keeps no game session needs no fault at
 // all to be noticed, and one client.
 func TestShrink(t *testing.T) {
-	o := Options{Open: func() (store.Store, error) {
+	o := Options{Open: func(servers int) ([]store.Store, error) {
 		db, err := memdb.New(store.Kinds()...)
-		return noSessions{db}, err
+		return slices.Repeat([]store.Store{noSessions{db}}, servers), err
 	}}
 	for seed := range uint64(20) {
 		if Run(seed, o).Err == nil {
@@ -74,7 +74,7 @@ func TestShrink(t *testing.T) {
 				t.Errorf("seed %d keeps %s", seed, s)
 			}
 		}
-		if p.clients != 1 || p.fleets != 1 {
+		if p.servers != 1 || p.clients != 1 || p.fleets != 1 {
 			t.Errorf("seed %d became %s", seed, p)
 		}
 		var read plan

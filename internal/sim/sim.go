@@ -8,11 +8,11 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/auth"
-	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/store"
 	"github.com/chairlift-games/chairlift/internal/store/memdb"
 )
@@ -31,7 +31,7 @@ type Outcome struct {
 // empty one.
 type Tally struct {
 	Commits, Sessions, Activated, Placed, Seated, Tickets, Matched, Hosted, Backfilled int
-	Cuts, Crashes, Deaths, Exits, Refusals, StoreFaults, Sleeps                        int
+	Cuts, Crashes, Deaths, Exits, Refusals, StoreFaults, Sleeps, Left, Leases          int
 }
 
 // Add sums up two tallies.
@@ -44,7 +44,7 @@ func (t *Tally) Add(o Tally) {
 func (t *Tally) fields() []*int {
 	return []*int{
 		&t.Commits, &t.Sessions, &t.Activated, &t.Placed, &t.Seated, &t.Tickets, &t.Matched, &t.Hosted, &t.Backfilled,
-		&t.Cuts, &t.Crashes, &t.Deaths, &t.Exits, &t.Refusals, &t.StoreFaults, &t.Sleeps,
+		&t.Cuts, &t.Crashes, &t.Deaths, &t.Exits, &t.Refusals, &t.StoreFaults, &t.Sleeps, &t.Left, &t.Leases,
 	}
 }
 
@@ -61,8 +61,10 @@ const (
 // Options say where a world lives. The zero value is a store in memory and a
 // story that nobody reads; the hash is the same whatever they say.
 type Options struct {
-	Trace io.Writer                   // takes the story
-	Open  func() (store.Store, error) // opens an empty store that knows store.Kinds
+	Trace io.Writer // takes the story
+	// Open opens an empty store that knows store.Kinds, for so many servers: one
+	// for each, perhaps the same.
+	Open func(servers int) ([]store.Store, error)
 	// Plan changes what the seed chose: "cut=false,clients=1". See Outcome.Plan
 	// for what there is.
 	Plan string
@@ -71,7 +73,7 @@ type Options struct {
 // Run lives through the world of a seed.
 func Run(seed uint64, o Options) Outcome {
 	w := newWorld(seed, choose, o)
-	defer w.store.Close()
+	defer w.close()
 	return w.outcome(w.live)
 }
 
@@ -97,7 +99,8 @@ var hashSeed = maphash.MakeSeed()
 // world is everything there is.
 type world struct {
 	plan  plan
-	rng   *rand.Rand
+	dice  *rand.PCG
+	rng   *rand.Rand // throws the dice
 	now   time.Time
 	queue timeline
 	seq   int
@@ -115,17 +118,21 @@ type world struct {
 	err    error
 
 	ctx     context.Context // of a caller
-	store   *faultStore
-	server  *server
-	host    *host
+	servers []*server
+	order   []*instance     // of their start
+	shapes  map[uint64]bool // of transactions that there were; see faultStore.run
 	clients []*client
 	facts   facts
+
+	acting     *server // whose commit is looked at
+	overtaking bool    // one acts in the middle of another's transaction
 }
 
 func newWorld(seed uint64, choose func(*rand.Rand) plan, o Options) *world {
+	dice := rand.NewPCG(seed, 0x5eed)
 	w := &world{
-		rng: rand.New(rand.NewPCG(seed, 0x5eed)), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
-		trace: o.Trace, facts: newFacts(),
+		dice: dice, rng: rand.New(dice), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		trace: o.Trace, facts: newFacts(), shapes: map[uint64]bool{},
 		ctx: auth.WithCaller(context.Background(), auth.Caller{Account: account, Region: region, Principal: "arn:aws:iam::" + account + ":user/sim"}),
 	}
 	w.hash.SetSeed(hashSeed)
@@ -135,28 +142,32 @@ func newWorld(seed uint64, choose func(*rand.Rand) plan, o Options) *world {
 			w.fail("the plan: %v", err)
 		}
 	}
-	var key [32]byte
-	for i := range key {
-		key[i] = byte(w.rng.Uint32())
-	}
 	if o.Open == nil {
-		o.Open = func() (store.Store, error) { return memdb.New(store.Kinds()...) }
+		o.Open = inMemory
 	}
-	db, err := o.Open()
+	stores, err := o.Open(w.plan.servers)
 	if err != nil {
 		panic(fmt.Sprintf("sim: a store cannot be opened: %v", err)) // nothing to play with
 	}
-	w.store = &faultStore{Store: db, w: w, shapes: map[uint64]bool{}}
-	w.host = &host{w: w, instances: map[lift.InstanceID]*instance{}, stopped: map[lift.InstanceID]bool{}}
-	w.server = &server{w: w, ids: rand.NewChaCha8(key), conns: map[lift.InstanceID]*conn{}, past: map[lift.InstanceID]time.Time{}}
+	w.newServers(stores)
 	w.note("world", "%v", w.plan)
 	return w
 }
 
+func inMemory(servers int) ([]store.Store, error) {
+	db, err := memdb.New(store.Kinds()...)
+	return slices.Repeat([]store.Store{db}, servers), err
+}
+
+func (w *world) close() {
+	for _, s := range w.servers {
+		s.store.Close()
+	}
+}
+
 // live goes from event to event until everything has come to rest.
 func (w *world) live() {
-	w.server.start()
-	w.server.addBuild()
+	w.begin()
 	for i := range w.plan.clients {
 		c := &client{w: w, name: fmt.Sprint("c", i)}
 		w.clients = append(w.clients, c)
@@ -170,10 +181,20 @@ func (w *world) live() {
 	w.goOn(func() bool { return w.rest })
 }
 
+// begin starts the service, with a build that fleets can run.
+func (w *world) begin() {
+	for _, s := range w.servers {
+		s.start()
+	}
+	w.addBuild()
+}
+
 func (w *world) endFaults() {
 	w.calm = true
 	w.note("world", "the faults stop")
-	w.server.revive()
+	for _, s := range w.servers {
+		s.revive()
+	}
 }
 
 func (w *world) endClients() {
@@ -198,7 +219,9 @@ func (w *world) goOn(enough func() bool) {
 			return
 		}
 		e.do()
-		w.server.after()
+		for _, s := range w.servers {
+			s.after()
+		}
 	}
 }
 

@@ -18,12 +18,11 @@ import (
 // Play lives through a scenario, in a world without faults unless the options'
 // plan names some. At its end everything has to come to rest, as in [Run].
 func Play(seed uint64, steps []scenario.Step, o Options) Outcome {
-	w := newWorld(seed, func(*rand.Rand) plan { return plan{busy: 2 * time.Minute} }, o)
-	defer w.store.Close()
+	w := newWorld(seed, func(*rand.Rand) plan { return plan{servers: 1, busy: 2 * time.Minute} }, o)
+	defer w.close()
 	w.staged = true
 	return w.outcome(func() {
-		w.server.start()
-		w.server.addBuild()
+		w.begin()
 		w.scheduleFaults()
 		if err := scenario.Play(steps, newStage(w), restLimit); err != nil && w.err == nil {
 			w.fail("%v", err)
@@ -81,8 +80,10 @@ func (s *stage) Do(op string, in map[string]any) (any, error) {
 		g.exit(1)
 		return nil, nil
 	case "ServiceDies":
-		w.server.crash()
-		if !s.until(restLimit, func() bool { return w.server.up }) {
+		for _, one := range w.servers {
+			one.crash()
+		}
+		if !s.until(restLimit, func() bool { return !slices.ContainsFunc(w.servers, func(s *server) bool { return !s.up && !s.away }) }) {
 			return nil, errors.New("the service does not start again")
 		}
 		return nil, nil
@@ -95,7 +96,7 @@ func (s *stage) Do(op string, in map[string]any) (any, error) {
 
 // game returns the game server that hosts a game session, or nil.
 func (s *stage) game(id lift.GameSessionID) *game {
-	for _, i := range s.w.host.inOrder() {
+	for _, i := range s.w.order {
 		for _, p := range sortedKeys(i.games) {
 			if g := i.games[p]; g.hosting == id && !g.gone && i.ended == "" {
 				return g
@@ -129,7 +130,7 @@ func (s *stage) join(id lift.PlayerSessionID) error {
 }
 
 func (s *stage) leave(id lift.PlayerSessionID) error {
-	for _, i := range s.w.host.inOrder() {
+	for _, i := range s.w.order {
 		for _, p := range sortedKeys(i.games) {
 			if g := i.games[p]; slices.Contains(g.players, id) {
 				g.leave(id)
@@ -153,8 +154,8 @@ type door struct {
 }
 
 func (d *door) RoundTrip(r *http.Request) (*http.Response, error) {
-	s := d.w.server
-	if !s.up {
+	s := d.w.anyServer()
+	if s == nil {
 		return nil, errors.New("the service is away")
 	}
 	key := auth.Key{AccessKeyID: d.creds.AccessKeyID, Secret: d.creds.SecretAccessKey, Account: account, Principal: "arn:aws:iam::" + account + ":user/sim", Policy: auth.Everything()}
@@ -162,10 +163,10 @@ func (d *door) RoundTrip(r *http.Request) (*http.Response, error) {
 	wire.NewHandler(wire.Options{
 		Service: s.ops, Verifier: &auth.Verifier{Keys: auth.Keys{key.AccessKeyID: key}}, Now: func() time.Time { return d.w.now },
 	}).ServeHTTP(answer, r)
-	if d.w.store.dying {
-		d.w.server.crash()
+	if s.store.dying {
+		s.crash()
 		return nil, errors.New("the service ended before it answered")
 	}
-	d.w.server.after()
+	s.after()
 	return answer.Result(), nil
 }

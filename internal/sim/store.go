@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/chairlift-games/chairlift/internal/store"
 	"github.com/chairlift-games/chairlift/internal/store/stumble"
@@ -16,33 +17,38 @@ var (
 	errAgain = errors.New("sim: once more")
 )
 
-// faultStore is a store that fails now and again, and that shows every commit
-// to the facts.
+// faultStore is the store as a server has it: it fails now and again, and shows
+// every commit to the facts.
 type faultStore struct {
 	store.Store
-	w       *world
-	crashAt int             // the service ends with the commit after so many; 0: it does not
-	dying   bool            // it has: nothing is committed or sent any more
-	shapes  map[uint64]bool // of transactions that there were; see run
+	s        *server
+	crashAt  int       // the server ends with the commit after so many; 0: it does not
+	dying    bool      // it has: nothing is committed or sent any more
+	cutUntil time.Time // it cannot be reached
 }
 
 func (s *faultStore) View(ctx context.Context, f func(store.Tx) error) error {
+	w := s.s.w
 	switch {
 	case s.dying:
 		return fmt.Errorf("sim: %w", store.ErrClosed)
-	case s.w.bad(s.w.plan.faults.storeFails, 2):
-		s.w.tally.StoreFaults++
+	case w.now.Before(s.cutUntil):
+		return errStore
+	case w.bad(w.plan.faults.storeFails, 2):
+		w.tally.StoreFaults++
 		return errStore
 	}
-	_, err := s.run(f, func(f func(store.Tx) error) error { return s.Store.View(ctx, f) })
+	_, err := s.run(f, func(f func(store.Tx) error) error { return s.Store.View(ctx, s.stable(f)) })
 	return err
 }
 
 func (s *faultStore) Update(ctx context.Context, f func(store.Tx) error) error {
-	w := s.w
+	w := s.s.w
 	switch faults := w.plan.faults; {
 	case s.dying:
 		return fmt.Errorf("sim: %w", store.ErrClosed)
+	case w.now.Before(s.cutUntil):
+		return errStore
 	case w.bad(faults.storeFails, 3):
 		w.tally.StoreFaults++
 		w.note("store", "refuses")
@@ -50,26 +56,31 @@ func (s *faultStore) Update(ctx context.Context, f func(store.Tx) error) error {
 	case w.bad(faults.storeAgain, 10):
 		w.tally.StoreFaults++
 		w.note("store", "runs a transaction twice")
-		err := s.Store.Update(ctx, func(tx store.Tx) error {
+		err := s.Store.Update(ctx, s.stable(func(tx store.Tx) error {
 			if err := f(tx); err != nil {
 				return err
 			}
 			return errAgain
-		})
+		}))
 		if err != errAgain {
 			return err
 		}
+		s.s.overtaken()
 	}
-	written, err := s.run(f, func(f func(store.Tx) error) error { return s.Store.Update(ctx, f) })
+	written, err := s.run(f, func(f func(store.Tx) error) error { return s.Store.Update(ctx, s.stable(f)) })
 	if err != nil {
 		return err
 	}
+	w.acting = s.s
 	if err := s.Store.View(w.ctx, func(tx store.Tx) error { return w.committed(tx, written) }); err != nil {
 		w.fail("what was committed cannot be read: %v", err)
 	}
+	if len(written) > 0 {
+		s.s.committed()
+	}
 	if s.crashAt > 0 {
 		if s.crashAt--; s.crashAt == 0 && !w.calm {
-			w.note("store", "the service ends right after the commit")
+			w.note("store", "%s ends right after the commit", s.s.name)
 			s.dying = true
 		}
 	}
@@ -79,6 +90,16 @@ func (s *faultStore) Update(ctx context.Context, f func(store.Tx) error) error {
 		return errDoubt
 	}
 	return nil
+}
+
+// stable has every run of a closure throw the same dice and make the same ids:
+// a store may run it once more because of what it knows of others' commits.
+func (s *faultStore) stable(f func(store.Tx) error) func(store.Tx) error {
+	ids, dice := *s.s.ids, *s.s.w.dice
+	return func(tx store.Tx) error {
+		*s.s.ids, *s.s.w.dice = ids, dice
+		return f(tx)
+	}
 }
 
 // run runs a closure in a transaction and returns what it wrote. Perhaps the
@@ -95,6 +116,7 @@ func (s *faultStore) run(f func(store.Tx) error, transaction func(func(store.Tx)
 		}
 		return err
 	})
+	s.s.w.shapes[r.Shape] = true
 	if !stumbles {
 		return r.Written, err
 	}
@@ -110,17 +132,17 @@ func (s *faultStore) run(f func(store.Tx) error, transaction func(func(store.Tx)
 
 func (s *faultStore) mayStumble(shape uint64) bool {
 	percent := 1
-	if !s.shapes[shape] {
+	w := s.s.w
+	if !w.shapes[shape] {
 		percent = 25
 	}
-	s.shapes[shape] = true
-	return s.w.bad(s.w.plan.faults.storeStops, percent)
+	return w.bad(w.plan.faults.storeStops, percent)
 }
 
 // stumble lets a transaction fail at each of its steps (package stumble), and
 // leaves nothing of that. In the end the transaction may be refused.
 func (s *faultStore) stumble(f func(store.Tx) error, transaction func(func(store.Tx) error) error) error {
-	w := s.w
+	w := s.s.w
 	w.tally.StoreFaults++
 	steps, err := stumble.Each(f, transaction)
 	w.note("store", "fails at each of %d steps", steps)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/chairlift-games/chairlift/internal/store"
@@ -18,26 +19,40 @@ var storeSeeds = flag.Int("store-seeds", defaultStoreSeeds, "how many worlds Tes
 // stores are those in which a world must go as it goes in memory.
 var stores = []struct {
 	name string
-	open func(t *testing.T) func() (store.Store, error)
+	open func(t *testing.T) func(servers int) ([]store.Store, error)
 }{
-	{"SQLite", func(t *testing.T) func() (store.Store, error) { return openSQLite(t, 0) }},
-	{"SQLite that forgets", func(t *testing.T) func() (store.Store, error) { return openSQLite(t, 20_000) }},
-	{"PostgreSQL", func(t *testing.T) func() (store.Store, error) {
-		pgtest.Shared(t) // or skip
-		return func() (store.Store, error) {
-			return sqldb.OpenPostgres(pgtest.URL(t), sqldb.Options{Kinds: store.Kinds(), Views: 1})
-		}
-	}},
+	{"SQLite", func(t *testing.T) func(int) ([]store.Store, error) { return openSQLite(t, 0) }},
+	{"SQLite that forgets", func(t *testing.T) func(int) ([]store.Store, error) { return openSQLite(t, 20_000) }},
+	{"PostgreSQL", openPostgres},
 }
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-func openSQLite(t *testing.T, cacheBytes int) func() (store.Store, error) {
+// openSQLite opens a database that the servers share within this process, as
+// they never do elsewhere.
+func openSQLite(t *testing.T, cacheBytes int) func(int) ([]store.Store, error) {
 	n := 0
 	dir := t.TempDir()
-	return func() (store.Store, error) {
+	return func(servers int) ([]store.Store, error) {
 		n++
-		return sqldb.OpenSQLite(filepath.Join(dir, fmt.Sprint(n, ".db")), sqldb.Options{Kinds: store.Kinds(), CacheBytes: cacheBytes, Views: 1})
+		db, err := sqldb.OpenSQLite(filepath.Join(dir, fmt.Sprint(n, ".db")), sqldb.Options{Kinds: store.Kinds(), CacheBytes: cacheBytes, Views: 1})
+		return slices.Repeat([]store.Store{db}, servers), err
+	}
+}
+
+// openPostgres opens a database once for each server.
+func openPostgres(t *testing.T) func(int) ([]store.Store, error) {
+	pgtest.Shared(t) // or skip
+	return func(servers int) (all []store.Store, err error) {
+		url := pgtest.URL(t)
+		for range servers {
+			db, err := sqldb.OpenPostgres(url, sqldb.Options{Kinds: store.Kinds(), Views: 1})
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, db)
+		}
+		return all, nil
 	}
 }
 
@@ -82,7 +97,7 @@ func TestScenariosOnStores(t *testing.T) {
 }
 
 // same fails the test if a world goes another way on a store than in memory.
-func same(t *testing.T, seed uint64, name string, open func() (store.Store, error), run func(Options) Outcome) Outcome {
+func same(t *testing.T, seed uint64, name string, open func(int) ([]store.Store, error), run func(Options) Outcome) Outcome {
 	t.Helper()
 	out := run(Options{})
 	if out.Hash != run(Options{Open: open}).Hash {
