@@ -161,7 +161,7 @@ func (c *conn) handle(b link.Batch) {
 		switch {
 		case err != nil:
 			w.fail("the link of %s: %v", c.inst.id, err)
-		case len(missing) > 0:
+		case len(missing) > 0 && !c.lost: // else it may have the reply from another server
 			w.fail("%s asked, and the service has no reply to events %d", c.inst.id, missing)
 		}
 		c.work()
