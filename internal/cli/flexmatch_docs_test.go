@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -89,6 +90,22 @@ func TestExampleRuleSets(t *testing.T) {
 				t.Errorf("nothing matched: %s", out)
 			}
 		})
+	}
+}
+
+// A party that no team can hold is told so, instead of a share of nothing.
+func TestSimulatePartiesTooLarge(t *testing.T) {
+	out := runCommand(t, []string{"flexmatch", "simulate", "../../examples/rulesets/duel.json", "--for=1m", "--parties=1*3,2"})
+	if !regexp.MustCompile(`party of 2 +larger than any team`).MatchString(out) || strings.Count(out, "larger") != 1 {
+		t.Error(out)
+	}
+}
+
+func TestReadable(t *testing.T) {
+	for x, want := range map[float64]string{0: "0", 0.12345: "0.12", 2.75: "2.8", 56.6667: "56.7", 201.333: "201", 12013.4: "12013", -3.14: "-3.1"} {
+		if got := readable(x); got != want {
+			t.Errorf("%g reads %s, want %s", x, got, want)
+		}
 	}
 }
 

@@ -3,7 +3,9 @@ package cli
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -86,6 +88,9 @@ func (c *FlexmatchSimulateCmd) printReports(w *World, reports []*simReport, desc
 	heading("tickets matched, by party size")
 	for _, n := range union(reports, func(r *simReport) []int { return slices.Collect(maps.Keys(r.parties)) }) {
 		row(fmt.Sprintf("  party of %d", n), func(r *simReport) string {
+			if n > largestTeam(r.set) {
+				return "larger than any team"
+			}
 			return chart(r.parties[n][1], r.parties[n][0])
 		})
 	}
@@ -134,12 +139,36 @@ func (c *FlexmatchSimulateCmd) printSpreads(row func(string, func(*simReport) st
 					return ""
 				}
 				list := slices.Sorted(slices.Values(pick(r)[i]))
-				return fmt.Sprintf("%.6g / %.6g", quantile(list, 0.5), quantile(list, 0.95))
+				return readable(quantile(list, 0.5)) + " / " + readable(quantile(list, 0.95))
 			})
 		}
 		show("  "+name, func(r *simReport) map[int][]float64 { return r.spread })
 		show("  "+name+", team averages", func(r *simReport) map[int][]float64 { return r.gap })
 	}
+}
+
+// largestTeam is how many players a team has at most, at any time.
+func largestTeam(set *rules.Set) int {
+	most := 0
+	for level := range set.Levels {
+		for team := range set.Teams {
+			most = max(most, set.Size(level, team).Max)
+		}
+	}
+	return most
+}
+
+// readable writes a number with no more digits than people compare.
+func readable(x float64) string {
+	switch a := math.Abs(x); {
+	case a >= 100:
+		x = math.Round(x)
+	case a >= 1:
+		x = math.Round(10*x) / 10
+	default:
+		return fmt.Sprintf("%.2g", x)
+	}
+	return strconv.FormatFloat(x, 'f', -1, 64)
 }
 
 // union lists the numbers of all reports in order.

@@ -77,7 +77,8 @@ func oneOf(names []string) string {
 // nearest guesses which of names was meant by a misspelt one: the closest
 // within two edits, or "".
 func nearest(name string, names []string) string {
-	best, bestCost := "", 3
+	// Of a short name little may be wrong: any other is near to one letter.
+	best, bestCost := "", min(3, (len(name)+2)/2)
 	for _, n := range names {
 		if c := edits(strings.ToLower(name), strings.ToLower(n)); c < bestCost {
 			best, bestCost = n, c
