@@ -255,6 +255,9 @@ func TestPresign(t *testing.T) {
 	if _, err := v.VerifyStream(t.Context(), request(), noon.Add(time.Hour+time.Second)); reason(t, err) != Expired {
 		t.Errorf("after its end: %v", err)
 	}
+	if _, err := v.VerifyStream(t.Context(), request(), noon.Add(-MaxSkew-time.Second)); reason(t, err) != Skewed {
+		t.Errorf("before its beginning: %v", err)
+	}
 	r := request()
 	r.Method = "PUT"
 	if _, err := v.VerifyStream(t.Context(), r, noon); reason(t, err) != Mismatch {

@@ -573,6 +573,7 @@ func TestPresigned(t *testing.T) {
 	target.Path = "/logs/a//b.zip"
 	ours := auth.Presign("GET", target, root, "us-west-2", "s3", time.Minute, time.Now())
 	late := auth.Presign("GET", target, root, "us-west-2", "s3", time.Minute, time.Now().Add(-time.Hour))
+	early := auth.Presign("GET", target, root, "us-west-2", "s3", time.Minute, time.Now().Add(time.Hour))
 	for _, tt := range []struct {
 		method, url, body, want string
 		status                  int
@@ -583,6 +584,7 @@ func TestPresigned(t *testing.T) {
 		{"GET", strings.Replace(get.URL, "b.zip", "c.zip", 1), "", "SignatureDoesNotMatch", 403},
 		{"PUT", get.URL, "log", "SignatureDoesNotMatch", 403},
 		{"GET", late.String(), "", "AccessDenied", 403},
+		{"GET", early.String(), "", "RequestTimeTooSkewed", 403},
 	} {
 		r, err := http.NewRequest(tt.method, tt.url, strings.NewReader(tt.body))
 		if err != nil {

@@ -196,6 +196,12 @@ func TestStockPresigned(t *testing.T) {
 			if status, text := send(2*time.Minute, request.body); status != 400 || !strings.Contains(text, "RequestExpired") {
 				t.Errorf("%s, %s, expired: %d %s", name, request.path, status, text)
 			}
+			if status, text := send(-4*time.Minute, request.body); status != 200 {
+				t.Errorf("%s, %s, signed by a clock a little fast: %d %s", name, request.path, status, text)
+			}
+			if status, text := send(-6*time.Minute, request.body); status != 400 || !strings.Contains(text, "not yet current") {
+				t.Errorf("%s, %s, of the future: %d %s", name, request.path, status, text)
+			}
 			if status, text := send(0, " "+request.body); status != 400 || !strings.Contains(text, invalidSignature) {
 				t.Errorf("%s, %s, another body: %d %s", name, request.path, status, text)
 			}
