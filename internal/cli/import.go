@@ -136,7 +136,7 @@ func (m *importer) make(what, was string, f func() (id string, err error)) {
 }
 
 func (m *importer) run(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{m.importBuilds, m.importFleets, m.importAliases, m.importQueues, m.importRuleSets, m.importConfigurations, m.importScaling} {
+	for _, step := range []func(context.Context) error{m.importLocations, m.importBuilds, m.importFleets, m.importAliases, m.importQueues, m.importRuleSets, m.importConfigurations, m.importScaling} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -162,6 +162,38 @@ func (m *importer) tagged(ctx context.Context, arns map[string]string) (map[stri
 }
 
 func origin(was string) []api.Tag { return []api.Tag{{Key: originTag, Value: was}} }
+
+// importLocations makes the custom locations; those of AWS are there and here.
+func (m *importer) importLocations(ctx context.Context) error {
+	here := map[string]bool{}
+	for token := (*string)(nil); ; {
+		out, err := m.api.ListLocations(ctx, &api.ListLocationsInput{Filters: []string{"CUSTOM"}, NextToken: token})
+		if err != nil {
+			return err
+		}
+		for _, l := range out.Locations {
+			here[deref(l.LocationName)] = true
+		}
+		if token = out.NextToken; token == nil {
+			break
+		}
+	}
+	for _, l := range m.locations {
+		name := deref(l.LocationName)
+		what := "location " + name
+		switch {
+		case !strings.HasPrefix(name, "custom-"):
+		case here[name]:
+			m.here(what, what, name)
+		default:
+			m.make(what, what, func() (string, error) {
+				_, err := m.api.CreateLocation(ctx, &api.CreateLocationInput{LocationName: name, Tags: origin(name)})
+				return name, err
+			})
+		}
+	}
+	return nil
+}
 
 // importBuilds finds a build here for every build that a fleet needs. The files
 // of a build cannot be had from the other service, so somebody has to name them.

@@ -38,6 +38,8 @@ func (m *importer) importFleets(ctx context.Context) error {
 			m.here(what, was, before[was])
 		case deref(f.ComputeType) != "" && deref(f.ComputeType) != "EC2":
 			m.cannot("%s: its computes are of the kind %s", what, *f.ComputeType)
+		case deref(f.Status) == "ERROR" || deref(f.Status) == "DELETING" || deref(f.Status) == "TERMINATED":
+			m.cannot("%s: it is %s", what, *f.Status)
 		case f.ScriptId != nil:
 			m.cannot("%s: it runs the Realtime script %s", what, *f.ScriptId)
 		case m.now[deref(f.BuildId)] == "":
@@ -45,6 +47,15 @@ func (m *importer) importFleets(ctx context.Context) error {
 		default:
 			if f.InstanceRoleCredentialsProvider != nil {
 				m.cannot("InstanceRoleCredentialsProvider of %s: this service has no credentials of AWS to give to game servers", what)
+			}
+			if deref(f.CertificateConfiguration).CertificateType == "GENERATED" {
+				m.cannot("the TLS certificate of %s: fleets have none here", what)
+			}
+			if g := deref(f.PlayerGatewayMode); g != "" && g != "DISABLED" {
+				m.cannot("the player gateway of %s: there is none here; players connect to the game server", what)
+			}
+			for _, at := range m.remote[was] {
+				m.cannot("location %s of %s: a fleet here has the one of its region", at, what)
 			}
 			m.make(what, was, func() (string, error) { return m.makeFleet(ctx, f) })
 		}
@@ -209,6 +220,10 @@ func (m *importer) importConfigurations(ctx context.Context) error {
 			break
 		}
 	}
+	ruleSets, err := m.ruleSetNames(ctx)
+	if err != nil {
+		return err
+	}
 	for _, c := range m.configurations {
 		name := deref(c.Name)
 		what := "matchmaking configuration " + name
@@ -221,6 +236,10 @@ func (m *importer) importConfigurations(ctx context.Context) error {
 			AcceptanceRequired: deref(c.AcceptanceRequired), RuleSetName: deref(c.RuleSetName), NotificationTarget: c.NotificationTarget,
 			AdditionalPlayerCount: c.AdditionalPlayerCount, CustomEventData: c.CustomEventData, GameProperties: c.GameProperties,
 			GameSessionData: c.GameSessionData, BackfillMode: c.BackfillMode, FlexMatchMode: c.FlexMatchMode,
+		}
+		if set := deref(c.RuleSetName); m.now["rule set "+set] == "" && !slices.Contains(ruleSets, set) {
+			m.cannot("%s: its rule set %s is neither here nor in the files", what, set)
+			continue
 		}
 		missing := ""
 		for _, arn := range c.GameSessionQueueArns {

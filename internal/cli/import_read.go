@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -22,6 +23,8 @@ type account struct {
 	ports          map[string][]api.IpPermission
 	capacities     map[string]api.EC2InstanceCounts
 	policies       map[string][]api.ScalingPolicy
+	locations      []api.LocationModel
+	remote         map[string][]string // by fleet id, its locations apart from the region's own
 	aliases        []api.Alias
 	queues         []api.GameSessionQueue
 	ruleSets       []api.MatchmakingRuleSet
@@ -33,7 +36,7 @@ type account struct {
 func newAccount() *account {
 	return &account{
 		builds: map[string]api.Build{}, runtimes: map[string]api.RuntimeConfiguration{}, ports: map[string][]api.IpPermission{},
-		capacities: map[string]api.EC2InstanceCounts{}, policies: map[string][]api.ScalingPolicy{},
+		capacities: map[string]api.EC2InstanceCounts{}, policies: map[string][]api.ScalingPolicy{}, remote: map[string][]string{},
 	}
 }
 
@@ -94,7 +97,9 @@ func (a *account) take(file string, members map[string]json.RawMessage) error {
 			var list []api.FleetCapacity
 			err = decodeList(text, &list)
 			for _, c := range list {
-				if c.InstanceCounts != nil {
+				if at := deref(c.Location); at != "" && !strings.Contains(deref(c.FleetArn), ":"+at+":") {
+					a.at(deref(c.FleetId), at) // as describe-fleet-location-capacity prints it
+				} else if c.InstanceCounts != nil {
 					a.capacities[deref(c.FleetId)] = *c.InstanceCounts
 				}
 			}
@@ -103,6 +108,18 @@ func (a *account) take(file string, members map[string]json.RawMessage) error {
 			err = decodeList(text, &list)
 			for _, p := range list {
 				a.policies[deref(p.FleetId)] = append(a.policies[deref(p.FleetId)], p)
+			}
+		case "Locations":
+			err = decodeList(text, &a.locations)
+		case "LocationAttributes":
+			var list []api.LocationAttributes
+			err = decodeList(text, &list)
+			arn := ""
+			_ = json.Unmarshal(members["FleetArn"], &arn)
+			for _, l := range list {
+				if at := deref(deref(l.LocationState).Location); at != "" && !strings.Contains(arn, ":"+at+":") {
+					a.at(fleet, at)
+				}
 			}
 		case "Aliases", "Alias":
 			err = decodeList(text, &a.aliases)
@@ -116,13 +133,42 @@ func (a *account) take(file string, members map[string]json.RawMessage) error {
 			a.unread = append(a.unread, fmt.Sprintf("%s: there were more pages than this file holds; run the command again without --no-paginate and --max-items", file))
 		case "FleetId", "FleetArn", "Location", "UpdateStatus", "FleetIds":
 		default:
-			a.unread = append(a.unread, fmt.Sprintf("%s: %s is nothing that can be carried over", file, name))
+			why := staysThere[name]
+			if why == "" {
+				why = "is nothing that can be carried over"
+			}
+			a.unread = append(a.unread, fmt.Sprintf("%s: %s %s", file, name, why))
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// at notes that a fleet has a location besides that of its region.
+func (a *account) at(fleet, location string) {
+	if !slices.Contains(a.remote[fleet], location) {
+		a.remote[fleet] = append(a.remote[fleet], location)
+	}
+}
+
+// staysThere says why some of what the AWS CLI prints means nothing here.
+var staysThere = map[string]string{
+	"Scripts":               "cannot be carried over: the service never gives a script's files back, so create them here again",
+	"GameSessions":          "live on the game servers there and end there",
+	"GameSessionDetails":    "live on the game servers there and end there",
+	"PlayerSessions":        "live on the game servers there and end there",
+	"Instances":             "are machines there; a fleet here starts its own",
+	"ComputeList":           "are machines there; a fleet here starts its own",
+	"Events":                "are the past of a fleet there",
+	"FleetUtilization":      "are figures of the moment",
+	"TicketList":            "are tickets that wait there",
+	"EC2InstanceLimits":     "are limits of the account there",
+	"GameServerGroups":      "lead to Auto Scaling groups and roles there; create them here again",
+	"Tags":                  "do not say what they belong to",
+	"ContainerFleets":       "cannot be carried over: container fleets are not built here",
+	"VpcPeeringConnections": "are between networks there",
 }
 
 // settle gives what names no fleet to the only one there is, and puts
@@ -145,6 +191,9 @@ func (a *account) settle() {
 		delete(a.runtimes, id)
 		delete(a.ports, id)
 	}
+	for _, id := range a.undescribed() {
+		a.unread = append(a.unread, "something is said of fleet "+id+" but not what it is; add what aws gamelift describe-fleet-attributes prints")
+	}
 	slices.SortFunc(a.fleets, func(x, y api.FleetAttributes) int { return strings.Compare(deref(x.FleetId), deref(y.FleetId)) })
 	slices.SortFunc(a.aliases, func(x, y api.Alias) int { return strings.Compare(deref(x.AliasId), deref(y.AliasId)) })
 	slices.SortFunc(a.queues, func(x, y api.GameSessionQueue) int { return strings.Compare(deref(x.Name), deref(y.Name)) })
@@ -154,6 +203,21 @@ func (a *account) settle() {
 	slices.SortFunc(a.configurations, func(x, y api.MatchmakingConfiguration) int {
 		return strings.Compare(deref(x.Name), deref(y.Name))
 	})
+}
+
+// undescribed lists the fleets of which something is known but their attributes.
+func (a *account) undescribed() []string {
+	some := map[string]bool{}
+	for _, ids := range []iter.Seq[string]{maps.Keys(a.runtimes), maps.Keys(a.ports), maps.Keys(a.capacities), maps.Keys(a.policies), maps.Keys(a.remote)} {
+		for id := range ids {
+			some[id] = true
+		}
+	}
+	delete(some, "")
+	for _, f := range a.fleets {
+		delete(some, deref(f.FleetId))
+	}
+	return sorted(some)
 }
 
 // decodeList adds a list's elements to into, or a single object.

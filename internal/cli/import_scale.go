@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/chairlift-games/chairlift/api"
@@ -17,7 +18,7 @@ func (m *importer) importScaling(ctx context.Context) error {
 		was := deref(f.FleetId)
 		fleet := m.now[was]
 		counts, sized := m.capacities[was]
-		if fleet == "" || !sized && len(m.policies[was]) == 0 {
+		if fleet == "" || !sized && len(m.policies[was]) == 0 && len(f.StoppedActions) == 0 {
 			continue
 		}
 		what := fmt.Sprintf("fleet %s (%s)", deref(f.Name), was)
@@ -36,6 +37,9 @@ func (m *importer) importScaling(ctx context.Context) error {
 			}
 		}
 		if err := m.importPolicies(ctx, what, was, fleet); err != nil {
+			return err
+		}
+		if err := m.importStopped(ctx, what, was, fleet, f.StoppedActions); err != nil {
 			return err
 		}
 	}
@@ -100,5 +104,26 @@ func (m *importer) importPolicies(ctx context.Context, what, was, fleet string) 
 			return name, err
 		})
 	}
+	return nil
+}
+
+// importStopped stops the actions that were stopped there, if that is news.
+func (m *importer) importStopped(ctx context.Context, what, was, fleet string, actions []string) error {
+	if len(actions) == 0 {
+		return nil
+	}
+	if !m.dry {
+		out, err := m.api.DescribeFleetAttributes(ctx, &api.DescribeFleetAttributesInput{FleetIds: []string{fleet}})
+		if err != nil {
+			return err
+		}
+		if len(out.FleetAttributes) == 0 || len(out.FleetAttributes[0].StoppedActions) > 0 {
+			return nil
+		}
+	}
+	m.make("stop of "+strings.Join(actions, ", ")+" of "+what, "stopped "+was, func() (string, error) {
+		_, err := m.api.StopFleetActions(ctx, &api.StopFleetActionsInput{FleetId: fleet, Actions: actions})
+		return fleet, err
+	})
 	return nil
 }

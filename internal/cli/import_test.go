@@ -43,7 +43,7 @@ func TestReadAccount(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	text := strings.Join(a.unread, "\n")
-	for _, want := range []string{"more.json: there were more pages", "more.json: GameSessions is nothing that can be carried over", "names no fleet"} {
+	for _, want := range []string{"more.json: there were more pages", "more.json: GameSessions live on the game servers there", "names no fleet"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not told in:\n%s", want, text)
 		}
