@@ -203,6 +203,11 @@ func hostName(address, domain string) string {
 
 // progress saves what a decider of the fleet room answered.
 func (tx *Tx) progress(p fleet.Progress) error {
+	if p.Fleet.Status == lift.FleetError {
+		if err := tx.unpeer(&p.Fleet); err != nil {
+			return err
+		}
+	}
 	if err := store.Fleets.Put(tx, &p.Fleet); err != nil {
 		return err
 	}

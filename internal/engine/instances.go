@@ -33,6 +33,9 @@ func (tx *Tx) fleetDue(f *lift.Fleet) error {
 			f.Reason = d.Fail.Message
 			notices = append(notices, lift.Notice{Code: d.Fail.Code, Message: d.Fail.Message},
 				lift.Notice{Code: lift.FleetStateError, Message: d.Fail.Message})
+			if err := tx.unpeer(f); err != nil {
+				return err
+			}
 		}
 		if f.Status == lift.FleetTerminated {
 			f.TerminatedAt, f.LookAt = tx.Now, tx.Now

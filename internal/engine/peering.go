@@ -44,6 +44,29 @@ func (tx *Tx) peeringDue(p *lift.Peering) error {
 	return store.Peerings.Put(tx, p)
 }
 
+// unpeer ends the connection that a fleet was created with, since the fleet
+// failed: they succeed or fail together (behaviour 2.3).
+func (tx *Tx) unpeer(f *lift.Fleet) error {
+	ps, err := store.Peerings.All(tx, "fleet", f.Region+"/"+string(f.ID)+"/")
+	if err != nil {
+		return err
+	}
+	for _, p := range ps {
+		if !p.WithFleet || p.Status == lift.PeeringFailed {
+			continue
+		}
+		p.Status, p.Message = lift.PeeringFailed, "the fleet that was created with it failed: "+f.Reason
+		n := lift.Notice{Code: lift.PeeringFailedEvent, Message: fmt.Sprintf("peering connection %s failed: %s", p.ID, p.Message)}
+		if err := tx.Log(f, n); err != nil {
+			return err
+		}
+		if err := store.Peerings.Put(tx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Authorized reports whether the owner of the other network allows p now. An
 // authorization whose time is over is gone within a turn.
 func Authorized(tx *Tx, p *lift.Peering) (bool, error) {

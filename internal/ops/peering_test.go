@@ -84,29 +84,42 @@ func TestPeering(t *testing.T) {
 	must(w.DeleteFleet(w.ctx, &api.DeleteFleetInput{FleetId: fleet}))(t)
 }
 
-// A fleet created with a connection fails with it (behaviour 2.3).
+// A fleet created with a connection fails with it, and it with the fleet
+// (behaviour 2.3).
 func TestPeeringWithFleet(t *testing.T) {
 	w := newWorld(t)
-	build := w.linuxBuild()
-	create := func() string {
-		return *must(w.CreateFleet(w.ctx, &api.CreateFleetInput{
-			Name: "arena", BuildId: &build, EC2InstanceType: new("c5.large"), RuntimeConfiguration: launching(1), PeerVpcId: new("vpc-1"), PeerVpcAwsAccountId: new(ours),
-		}))(t).FleetAttributes.FleetId
+	peered := func(in *api.CreateFleetInput) { in.PeerVpcId, in.PeerVpcAwsAccountId = new("vpc-1"), new(ours) }
+	check := func(fleet, code, status string) {
+		t.Helper()
+		if p := w.peerings(&fleet)[0]; *p.Status.Code != code || w.fleetStatus(fleet) != status {
+			t.Errorf("the connection is %s (%s), the fleet %s", *p.Status.Code, *p.Status.Message, w.fleetStatus(fleet))
+		}
 	}
-	status := func(fleet string) string {
-		return *must(w.DescribeFleetAttributes(w.ctx, &api.DescribeFleetAttributesInput{FleetIds: []string{fleet}}))(t).FleetAttributes[0].Status
-	}
-	refused := create()
+	refused := w.newFleet(peered)
 	w.turn()
-	if p := w.peerings(&refused)[0]; *p.Status.Code != "failed" || status(refused) != "ERROR" || w.lastEvent(refused) != "FLEET_STATE_ERROR" {
-		t.Errorf("the connection is %s, the fleet %s, the last event %s", *p.Status.Code, status(refused), w.lastEvent(refused))
+	check(refused, "failed", "ERROR")
+	if last := w.lastEvent(refused); last != "FLEET_STATE_ERROR" {
+		t.Errorf("the last event is %s", last)
 	}
 	must(w.CreateVpcPeeringAuthorization(w.ctx, &api.CreateVpcPeeringAuthorizationInput{GameLiftAwsAccountId: ours, PeerVpcId: "vpc-1"}))(t)
-	allowed := create()
+	fails := w.newFleet(peered)
+	w.take()
 	w.turn()
-	if p := w.peerings(&allowed)[0]; *p.Status.Code != "active" || status(allowed) == "ERROR" {
-		t.Errorf("the connection is %s, the fleet %s", *p.Status.Code, status(allowed))
+	check(fails, "active", "NEW")
+	var agent lift.InstanceID
+	for _, eff := range w.take() {
+		if eff.StartInstance != nil {
+			agent = eff.StartInstance.InstanceID
+		}
 	}
+	w.tell(agent, lift.Event{Failed: &lift.InstanceFailed{Code: lift.FleetLaunchPathNotFound, Message: "/local/game/server is not there"}})
+	check(fails, "failed", "ERROR")
+	late := w.newFleet(peered)
+	w.turn()
+	check(late, "active", "NEW")
+	w.pass(time.Hour) // and nothing became ready
+	w.turn()
+	check(late, "failed", "ERROR")
 }
 
 func TestInstanceLimitsAndAccess(t *testing.T) {
