@@ -85,8 +85,10 @@ built yet and answer an error that says so. Written by `+"`make coverage`"+` fro
 [testing.md](testing.md#real-clients) describes; do not edit.
 
 - **works**: in those journeys real clients set every member of its input and read every member of its output, or were told the same by another
-  operation, whose answers the same lines write: nothing that was just made has a TerminationTime.
-- **works but for** a part: all the rest does. Inputs that belong to the part are refused by an error that names them, outputs are absent.
+  operation, whose answers the same lines write: nothing that was just made has a TerminationTime. Members that can have no answer here are *absent*, and
+  those that are checked and change nothing *without effect*; both stand below with the reason.
+- **works but for** a part: all the rest does. Inputs that belong to the part, or such values of them, are refused by an error that names them; outputs
+  are absent.
 - **partly**: some members are *ignored* (accepted, and no line looks at them), *never answered* (no line fills them), or *not shown* (the source has
   them, but no journey set or read them: they may work, or be refused with a sentence that says they are not built).
 - **not yet**: every call is answered by an error that says so.
