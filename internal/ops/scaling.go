@@ -127,8 +127,8 @@ func (s *Service) DescribeScalingPolicies(ctx context.Context, in *api.DescribeS
 	if err != nil {
 		return nil, err
 	}
-	after, _ := strconv.Atoi(p.after.ID)
 	return read(ctx, s, func(tx store.Tx) (*api.DescribeScalingPoliciesOutput, error) {
+		after, _ := strconv.Atoi(p.after.ID)
 		f, sc, err := c.scaling(tx, in.FleetId)
 		if err != nil {
 			return nil, err

@@ -117,7 +117,7 @@ func (s *suite) try(ctx context.Context, tests []string, tmp string, limit time.
 		to := filepath.Join(tmp, "reached")
 		began := time.Now()
 		if by := s.run(ctx, []string{test}, limit, "CHAIRLIFT_MUTANTS_REACHED="+to); by != "" {
-			return fmt.Errorf("with nothing broken: %s", by)
+			return fmt.Errorf("%s with nothing broken: %s", test, by)
 		}
 		s.took[test] = time.Since(began)
 		body, err := os.ReadFile(to)
