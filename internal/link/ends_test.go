@@ -247,6 +247,136 @@ func TestProtocolErrors(t *testing.T) {
 	if err := a.Receive(noon, []byte(`{"ack":{}}`)); !errors.Is(err, ErrProtocol) {
 		t.Errorf("agent took an answer before the welcome: %v", err)
 	}
+	a = NewAgentEnd("i-1")
+	if err := a.Receive(noon, []byte(`{}`)); !errors.Is(err, ErrProtocol) {
+		t.Errorf("agent took a frame without a connection: %v", err)
+	}
+	a.Open(noon)
+	if err := a.Receive(noon, []byte(`{"welcome":{"version":1}}`)); !errors.Is(err, ErrProtocol) {
+		t.Errorf("agent took a welcome before its hello: %v", err)
+	}
+	next(t, a, noon)
+	if err := a.Receive(noon, []byte(`{"welcome":{"version":0}}`)); !errors.Is(err, ErrVersion) {
+		t.Errorf("agent took a welcome of no version: %v", err)
+	}
+	s := NewServiceEnd(noon, "i-1")
+	s.Receive(noon, []byte(`{"hello":{"version":1,"instance":"i-1"}}`))
+	if err := s.Receive(noon, []byte(`{"events":[{"seq":1,"event":{}}]}`)); !errors.Is(err, ErrProtocol) {
+		t.Errorf("service took an event before the welcome: %v", err)
+	}
+}
+
+// greeted returns a service's end that has welcomed its agent.
+func greeted(t *testing.T) *ServiceEnd {
+	t.Helper()
+	s := NewServiceEnd(noon, "i-1")
+	if err := s.Receive(noon, []byte(`{"hello":{"version":1,"instance":"i-1"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	s.Resume(0, nil)
+	next(t, s, noon)
+	return s
+}
+
+// Neither end takes more than the other may have sent.
+func TestTooMuch(t *testing.T) {
+	s := greeted(t)
+	s.windowEvents = 1
+	var events []string
+	for n := 1; n <= 2+frameEvents; n++ {
+		events = append(events, fmt.Sprintf(`{"seq":%d,"event":{}}`, n))
+	}
+	if err := s.Receive(noon, []byte(`{"events":[`+strings.Join(events, ",")+`]}`)); err != nil {
+		t.Errorf("as many events as may be: %v", err)
+	}
+	if err := s.Receive(noon, fmt.Appendf(nil, `{"events":[{"seq":%d,"event":{}}]}`, len(events)+1)); !errors.Is(err, ErrProtocol) {
+		t.Errorf("one more event: %v", err)
+	}
+	s = greeted(t)
+	if err := s.Receive(noon, []byte(`{"got":["c"`+strings.Repeat(`,"c"`, 2*queueCommands-1)+`]}`)); err != nil {
+		t.Errorf("as many commands as may be: %v", err)
+	}
+	if err := s.Receive(noon, []byte(`{"got":["c"]}`)); !errors.Is(err, ErrProtocol) {
+		t.Errorf("one more command: %v", err)
+	}
+	in := newInbox(1)
+	for n := range waitingCommands {
+		if err := in.receive([]lift.Effect{{ID: lift.EffectID(fmt.Sprint(n))}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := in.receive([]lift.Effect{{ID: "more"}}); !errors.Is(err, ErrProtocol) {
+		t.Errorf("one more command to the agent: %v", err)
+	}
+}
+
+// A command is taken once and in its turn, whatever is confirmed meanwhile.
+func TestInbox(t *testing.T) {
+	in := newInbox(0)
+	in.took("nothing")
+	for range 2 {
+		if err := in.receive([]lift.Effect{{ID: "a"}, {ID: "b"}}); err != nil {
+			t.Fatal(err)
+		}
+		in.confirm([]lift.EffectID{"a", "unknown"}) // out of turn
+		in.took("b")                                // out of turn
+	}
+	if len(in.waiting) != 2 || in.waiting[0].ID != "a" {
+		t.Errorf("waiting: %+v", in.waiting)
+	}
+}
+
+// A reply to what was no question is nobody's.
+func TestAnswerToNoQuestion(t *testing.T) {
+	a := met(t)
+	if _, err := a.Report(exited("p")); err != nil {
+		t.Fatal(err)
+	}
+	next(t, a, noon)
+	if err := a.Receive(noon, []byte(`{"ack":{"upTo":1,"replies":[{"seq":1,"reply":{"Status":200}}]}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.Replies(); got != nil {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestBatches(t *testing.T) {
+	s := greeted(t)
+	if _, err := s.Handled(Ack{UpTo: 1}); !errors.Is(err, ErrProtocol) {
+		t.Errorf("handled without a batch: %v", err)
+	}
+	// An agent of old does not say which events are questions.
+	for _, frame := range []string{`{"events":[{"seq":1,"event":{"AcceptPlayer":{}}}]}`, `{"events":[{"seq":2,"event":{}}]}`} {
+		if err := s.Receive(noon, []byte(frame)); err != nil {
+			t.Fatal(err)
+		}
+		if b, ok := s.Batch(); ok && b.Events[0].Seq != 1 {
+			t.Errorf("another batch before the first was handled: %+v", b)
+		}
+	}
+	if unanswered, err := s.Handled(Ack{UpTo: 1}); err != nil || len(unanswered) != 1 {
+		t.Errorf("a question that nobody answered: %v, %v", unanswered, err)
+	}
+}
+
+// A crowd of commands may come at once, and then no more before it has left.
+func TestCrowd(t *testing.T) {
+	s := greeted(t)
+	s.room, s.queueCommands = 1, 1
+	if err := s.Send([]lift.Effect{{ID: "a"}, {ID: "b"}}); err != nil {
+		t.Errorf("at once: %v", err)
+	}
+	if err := s.Send([]lift.Effect{{ID: "c"}}); !errors.Is(err, ErrBehind) {
+		t.Errorf("one more: %v", err)
+	}
+	s = greeted(t)
+	if err := s.Send([]lift.Effect{{ID: "a", Drain: &lift.Drain{By: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}}); err != nil {
+		t.Fatal(err)
+	}
+	if frame, _, err := s.Next(noon); err == nil {
+		t.Errorf("a command of the year 10000 was sent: %s", frame)
+	}
 }
 
 // TestHeartbeats: an idle end speaks every 5 seconds, and gives up on the

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -79,6 +80,108 @@ func TestFetchBuildGivesUp(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// A service that changed its mind about the build ends the download; one that
+// is in trouble does not.
+func TestFetchBuildFrom(t *testing.T) {
+	part := func(from, to string, status int) http.HandlerFunc { // the first answer breaks off after 4 bytes
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Range") == "" {
+				w.Header().Set("Content-Length", "8")
+				_, _ = w.Write([]byte("abcd"))
+				w.(http.Flusher).Flush()
+				panic(http.ErrAbortHandler)
+			}
+			if from != "" {
+				w.Header().Set("Content-Range", from)
+			}
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(to))
+		}
+	}
+	for _, tt := range []struct {
+		name    string
+		service http.HandlerFunc
+		want    string
+		err     string // a part of it
+	}{
+		{"the rest", part("bytes 4-7/8", "efgh", 206), "abcdefgh", ""},
+		{"all of it again", part("", "abcdefgh", 200), "abcd", "does not resume"},
+		{"from elsewhere", part("bytes 3-7/8", "defgh", 206), "abcd", "asked for bytes from 4"},
+		{"from nowhere", part("bytes", "efgh", 206), "abcd", "asked for bytes from 4"},
+		{"of another build", part("bytes 4-8/9", "efghi", 206), "abcd", "had 8 bytes and now has 9"},
+		{"of no known size", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write([]byte("ab"))
+			w.(http.Flusher).Flush()
+			_, _ = w.Write([]byte("cd"))
+		}, "abcd", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork(t)
+			n.serve(tt.service)
+			defer n.down()
+			a := n.agent("i-1")
+			defer a.client.CloseIdleConnections()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			var got bytes.Buffer
+			_, err := a.FetchBuild(ctx, &got)
+			if got.String() != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%s: %q, %v", tt.name, got.String(), err)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.serve(part("bytes 4-7/8", "efgh", 206))
+		defer n.down()
+		a := n.agent("i-1")
+		defer a.client.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		full := errors.New("the disk is full")
+		if _, err := a.FetchBuild(ctx, writeFails{full}); !errors.Is(err, full) || ctx.Err() != nil {
+			t.Errorf("into a writer that fails: %v", err)
+		}
+	})
+}
+
+type writeFails struct{ err error }
+
+func (w writeFails) Write([]byte) (int, error) { return 0, w.err }
+
+func TestFinal(t *testing.T) {
+	for status, want := range map[int]bool{200: false, 304: false, 400: true, 401: false, 404: true, 408: false, 413: true, 429: false, 499: true, 500: false, 503: false} {
+		if final(status) != want {
+			t.Errorf("%d: final is %v", status, !want)
+		}
+	}
+}
+
+func TestValidKey(t *testing.T) {
+	for key, want := range map[string]bool{
+		"a": true, "az/AZ/09/._-": false, "az/AZ/09/a._-": true, "p/server.log": true,
+		"": false, "/": false, "a/": false, "/a": false, "a//b": false, ".": false, "a/..": false, ".a": false,
+		"a b": false, "a{": false, "a`": false, "a[": false, "a@": false, "a:": false, "ä": false, "a\\b": false,
+		strings.Repeat("k", logKeyBytes): true, strings.Repeat("k", logKeyBytes+1): false,
+	} {
+		if validKey(key) != want {
+			t.Errorf("%q: valid is %v", key, !want)
+		}
+	}
+}
+
+func TestTruncate(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		max  int
+		want string
+	}{{"abc", 3, "abc"}, {"abcd", 3, "abc"}, {"aäö", 3, "aä"}, {"aäö", 4, "aä"}, {"a\xff", 9, "a?"}, {"ä", 1, ""}, {"ä", 0, ""}} {
+		if got := truncate(tt.text, tt.max); got != tt.want {
+			t.Errorf("%q to %d bytes: %q, want %q", tt.text, tt.max, got, tt.want)
+		}
+	}
 }
 
 func TestAppendLog(t *testing.T) {

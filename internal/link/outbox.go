@@ -127,8 +127,9 @@ func replaceable(ev *lift.Event) (key string, same func(body []byte) bool) {
 		return "health/" + string(ev.ProcessHealth.ProcessID), func([]byte) bool { return true }
 	case ev.Notice != nil:
 		return "notice/" + string(ev.Notice.Code), func(body []byte) bool {
-			var old lift.Event
-			return json.Unmarshal(body, &old) == nil && old.Notice != nil && *old.Notice == *ev.Notice
+			var old struct{ Notice lift.Notice }
+			_ = json.Unmarshal(body, &old) // it was marshalled here
+			return old.Notice == *ev.Notice
 		}
 	}
 	return "", nil

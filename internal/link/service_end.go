@@ -227,7 +227,7 @@ func (e *ServiceEnd) Next(now time.Time) (frame []byte, due time.Time, err error
 // composeAck writes as many replies as a frame holds, and after the last the
 // number that closes their events.
 func (e *ServiceEnd) composeAck(c *composer) {
-	if e.ack.UpTo == 0 && len(e.ack.Replies) == 0 && len(e.ack.Got) == 0 {
+	if e.ack.UpTo == 0 && len(e.ack.Got) == 0 { // replies are to events, so upTo is among them
 		return
 	}
 	c.member("ack")

@@ -477,6 +477,9 @@ func TestHandshakeRefusals(t *testing.T) {
 		{"GET", "/agent?instance=i-1", "", http.StatusUnauthorized},
 		{"GET", "/agent?instance=i-1", "Bearer wrong", http.StatusUnauthorized},
 		{"GET", "/agent?instance=i-1", "Bearer token of i-1", http.StatusUpgradeRequired},
+		{"GET", "/agent/?instance=i-1", "Bearer token of i-1", http.StatusUpgradeRequired},
+		{"HEAD", "/agent/build?instance=i-1", "Bearer token of i-1", http.StatusOK},
+		{"GET", "/agent/logs/a?instance=i-1", "Bearer token of i-1", http.StatusNotFound},
 		{"GET", "/agent/else?instance=i-1", "Bearer token of i-1", http.StatusNotFound},
 		{"POST", "/agent/build?instance=i-1", "Bearer token of i-1", http.StatusNotFound},
 		{"GET", "/agent/build?instance=i-1", "Bearer token of i-2", http.StatusUnauthorized},
@@ -490,4 +493,50 @@ func TestHandshakeRefusals(t *testing.T) {
 			t.Errorf("%s %s with %q: %d, want %d", tt.method, tt.url, tt.auth, got, tt.want)
 		}
 	}
+	busy := newService()
+	busy.set(func(context.Context, string) error { return lift.Errorf(lift.Throttling, "later") })
+	if got := answer(t, NewHub(HubOptions{Service: busy}), "GET", "/agent?instance=i-1", "Bearer token of i-1", nil).Code; got != http.StatusServiceUnavailable {
+		t.Errorf("a service that cannot check tokens answers %d", got)
+	}
+}
+
+func TestNewAgentSaysWhatIsMissing(t *testing.T) {
+	for _, tt := range []struct{ server, instance, token, says string }{
+		{"http://h:1", "", "t", "needs the instance it is"},
+		{"http://h:1", "i", "", "and its token"},
+		{"unix:", "i", "t", "needs the path of a socket"},
+		{"ftp://h:1", "i", "t", "is none of unix:/path"},
+		{"http://", "i", "t", "is none of unix:/path"},
+		{"h:1", "i", "t", "is none of unix:/path"},
+		{":", "i", "t", "is none of unix:/path"},
+		{"https://h:1", "i", "t", ""},
+		{"unix:/s", "i", "t", ""},
+	} {
+		_, err := NewAgent(Options{Server: tt.server, Instance: lift.InstanceID(tt.instance), Token: tt.token})
+		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%+v: %v", tt, err)
+		}
+	}
+}
+
+// What can never be sent is refused at once, also where nobody listens.
+func TestReportRefusesWhatCannotBeSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newNetwork(t).agent("i-1")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		began := time.Now()
+		if err := a.Report(ctx, notice("N", strings.Repeat("x", eventMaxBytes))); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("a large notice: %v", err)
+		}
+		if _, err := a.Ask(ctx, accept(strings.Repeat("x", eventMaxBytes))); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("a large question: %v", err)
+		}
+		if err := a.Report(ctx, lift.Event{At: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}); err == nil {
+			t.Error("an event of the year 10000 was taken")
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("it waited %s", waited)
+		}
+	})
 }
