@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"context"
+	"math/rand"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/notify/event"
+	"github.com/chairlift-games/chairlift/internal/store"
+)
+
+// An instance speaks for its own processes only, and none of another's moves.
+func TestAProcessOfAnotherInstance(t *testing.T) {
+	w := newWorld(t)
+	f, i := w.fleet(func(f *lift.Fleet) { f.Capacity = lift.Capacity{Desired: 2, Max: 2} }, 1)
+	w.turn()
+	var other lift.InstanceID
+	for _, o := range w.instances(f) {
+		if o.ID != i {
+			other = o.ID
+		}
+	}
+	s := w.open(f, "one")
+	before := find(w, store.Processes, "p0")
+	for _, ev := range []lift.Event{
+		{ProcessExited: &lift.ProcessExited{ProcessID: "p0", Message: "exit code 1"}},
+		{ProcessHealth: &lift.ProcessHealth{ProcessID: "p0"}},
+		{ActivateSession: &lift.ActivateSession{ProcessID: "p0", SessionID: s.ID}},
+		{StartBackfill: &lift.StartBackfill{ProcessID: "p0"}},
+	} {
+		if r := w.tell(other, ev); ev.WantsReply() && r.Status == 200 {
+			t.Errorf("%+v was answered %+v", ev, r)
+		}
+	}
+	if diff := cmp.Diff(before, find(w, store.Processes, "p0")); diff != "" {
+		t.Error(diff)
+	}
+	if got := find(w, store.Sessions, string(s.ID)).Status; got != lift.SessionActivating {
+		t.Errorf("its session is %s", got)
+	}
+}
+
+// An instance that was given up has no say any more, and goes once.
+func TestAnInstanceGoesOnce(t *testing.T) {
+	w := newWorld(t)
+	f, i := w.fleet(nil, 1)
+	w.tell(i, lift.Event{Stopped: &lift.Stopped{Reason: "drained"}})
+	first, events := find(w, store.Instances, string(i)), w.codes(f)
+	w.take()
+	w.now = w.now.Add(time.Minute)
+	w.tell(i, lift.Event{Stopped: &lift.Stopped{Reason: "drained again"}}, lift.Event{Notice: &lift.Notice{Code: "LATE", Message: "a word"}})
+	if diff := cmp.Diff(first, find(w, store.Instances, string(i))); diff != "" || first.Status != lift.InstanceTerminated {
+		t.Errorf("it is %s\n%s", first.Status, diff)
+	}
+	if diff := cmp.Diff(events, w.codes(f)); diff != "" {
+		t.Error(diff)
+	}
+	if sent := w.take(); len(sent) > 0 {
+		t.Errorf("sent %+v", sent)
+	}
+}
+
+// Ended game and player sessions are forgotten when their time has come.
+func TestRetention(t *testing.T) {
+	w := newWorld(t)
+	s := &lift.GameSession{ID: "s", FleetID: "f", Status: lift.SessionTerminated, KeepUntil: w.now.Add(time.Hour)}
+	p := &lift.PlayerSession{ID: "p", PlayerID: "ann", GameSessionID: "s", Status: lift.PlayerCompleted, KeepUntil: w.now.Add(time.Hour)}
+	w.update(func(tx *Tx) error {
+		if err := store.Sessions.Put(tx, s); err != nil {
+			return err
+		}
+		return store.Players.Put(tx, p)
+	})
+	count := func() int {
+		return read(w, func(tx store.Tx) (int, error) {
+			_, a, err := store.Sessions.Get(tx, "s")
+			if err != nil {
+				return 0, err
+			}
+			_, b, err := store.Players.Get(tx, "p")
+			return map[bool]int{true: 1}[a] + map[bool]int{true: 1}[b], err
+		})
+	}
+	w.now = w.now.Add(time.Hour - time.Second)
+	if w.turn(); count() != 2 {
+		t.Error("forgotten too soon")
+	}
+	w.now = w.now.Add(time.Second)
+	if w.turn(); count() != 0 {
+		t.Error("never forgotten")
+	}
+}
+
+func TestFindPlayers(t *testing.T) {
+	w := newWorld(t)
+	w.update(func(tx *Tx) error {
+		for _, s := range []lift.GameSessionID{"s1", "s2"} {
+			if err := store.Sessions.Put(tx, &lift.GameSession{ID: s, Status: lift.SessionActive}); err != nil {
+				return err
+			}
+		}
+		for _, p := range []lift.PlayerSession{
+			{ID: "p1", PlayerID: "ann", GameSessionID: "s1", Region: region, Status: lift.PlayerActive},
+			{ID: "p2", PlayerID: "ann", GameSessionID: "s2", Region: region, Status: lift.PlayerReserved},
+			{ID: "p3", PlayerID: "anna", GameSessionID: "s1", Region: region, Status: lift.PlayerActive},
+			{ID: "p4", PlayerID: "ann", GameSessionID: "s3", Region: "elsewhere", Status: lift.PlayerActive},
+		} {
+			if err := store.Players.Put(tx, &p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, c := range []struct {
+		q    PlayerQuery
+		want string // ids, or a part of the error
+	}{
+		{PlayerQuery{ID: "p1"}, "p1"},
+		{PlayerQuery{ID: "p4"}, "not found"},
+		{PlayerQuery{Session: "s1"}, "p1 p3"},
+		{PlayerQuery{Session: "s4"}, "not found"},
+		{PlayerQuery{Player: "ann"}, "p1 p2"},
+		{PlayerQuery{Player: "ann", Status: lift.PlayerActive}, "p1"},
+		{PlayerQuery{}, "exactly one"},
+		{PlayerQuery{ID: "p1", Session: "s1"}, "exactly one"},
+		{PlayerQuery{ID: "p1", Player: "ann"}, "exactly one"},
+		{PlayerQuery{Session: "s1", Player: "ann"}, "exactly one"},
+		{PlayerQuery{ID: "p1", Session: "s1", Player: "ann"}, "exactly one"},
+	} {
+		c.q.Limit = 10
+		err := w.View(context.Background(), func(tx store.Tx) error {
+			found, _, err := FindPlayers(tx, region, c.q)
+			var ids []string
+			for _, p := range found {
+				ids = append(ids, string(p.ID))
+			}
+			if got := strings.Join(ids, " "); err == nil && got != c.want {
+				t.Errorf("%+v: got %s, want %s", c.q, got, c.want)
+			}
+			return err
+		})
+		if err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v", c.q, err)
+		}
+	}
+}
+
+// with returns an engine of its own over the same store.
+func (w *world) with(change func(*Options)) *world {
+	o := w.opts
+	o.IDs = rand.New(rand.NewSource(2))
+	c := *w
+	o.Sender, o.Now = &c, func() time.Time { return c.now }
+	change(&o)
+	c.Engine = New(o)
+	return &c
+}
+
+// What is told of one ticket has rising times, also by a server whose clock is
+// behind that of the one before.
+func TestEventsHaveRisingTimes(t *testing.T) {
+	w := newWorld(t).with(func(o *Options) { o.Sinks = func(string) []string { return []string{"s"} } })
+	ahead := w.now.Add(time.Second)
+	ticket := &lift.Ticket{ID: "t", Region: region, Configuration: "c", NotedAt: ahead}
+	var at []time.Time
+	w.update(func(tx *Tx) error {
+		at = nil
+		for range 2 {
+			err := tx.tell(nil, []*lift.Ticket{ticket}, func(n event.News) event.Event {
+				at = append(at, n.At)
+				return event.Event{}
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if len(at) != 2 || !at[0].Equal(ahead.Add(time.Microsecond)) || !at[1].Equal(ahead.Add(2*time.Microsecond)) || !ticket.NotedAt.Equal(at[1]) {
+		t.Errorf("told at %v after %v", at, ahead)
+	}
+}
+
+// A dead letter goes back to a sink that wants it, and to no other.
+func TestRedeliver(t *testing.T) {
+	letter := &store.DeadLetter{ID: "d", Sink: "s", Publish: lift.Publish{Topic: "t", Event: "{}"}}
+	for name, c := range map[string]struct {
+		sinks func(string) []string
+		taken bool
+	}{
+		"no sinks":         {nil, false},
+		"another":          {func(string) []string { return []string{"r"} }, false},
+		"for other topics": {func(topic string) []string { return map[string][]string{"u": {"s"}}[topic] }, false},
+		"the same":         {func(string) []string { return []string{"r", "s"} }, true},
+	} {
+		w := newWorld(t).with(func(o *Options) { o.Sinks = c.sinks })
+		err := w.Update(context.Background(), func(tx *Tx) error {
+			if err := store.DeadLetters.Put(tx, letter); err != nil {
+				return err
+			}
+			return tx.Redeliver(letter)
+		})
+		if (err == nil) != c.taken || err != nil && !strings.Contains(err.Error(), "sink s is not configured") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if sent := w.take(); c.taken && (len(sent) != 1 || sent[0].To != lift.ToSink("s")) {
+			t.Errorf("%s: sent %+v", name, sent)
+		}
+	}
+}
+
+// A service that must not repeat what it said (Options.NoReplay) greets only
+// agents that it never heard of with what waits for them.
+func TestNoReplay(t *testing.T) {
+	w := newWorld(t)
+	_, i := w.fleet(nil, 0)
+	w.update(func(tx *Tx) error {
+		return tx.Emit(lift.Effect{To: lift.ToAgent(i), Drain: &lift.Drain{}}, lift.Effect{To: lift.ToAgent("i-new"), Drain: &lift.Drain{}})
+	})
+	quiet := w.with(func(o *Options) { o.NoReplay = true })
+	for _, c := range []struct {
+		by   *world
+		id   lift.InstanceID
+		want int
+	}{{w, i, 2}, {quiet, i, 0}, {quiet, "i-new", 1}} {
+		if _, pending, err := c.by.Resume(context.Background(), c.id); err != nil || len(pending) != c.want {
+			t.Errorf("%s is told %d things, want %d (%v)", c.id, len(pending), c.want, err)
+		}
+	}
+	quiet.take()
+	if err := quiet.Resend(context.Background()); err != nil || len(quiet.take()) != 0 {
+		t.Errorf("the host is told again: %v", err)
+	}
+	if err := w.Resend(context.Background()); err != nil || len(w.take()) == 0 {
+		t.Errorf("the host is not told again: %v", err)
+	}
+}
+
+// Without a clock and a source of ids it takes those of the machine.
+func TestDefaults(t *testing.T) {
+	w := newWorld(t)
+	e := New(Options{Store: w.opts.Store, Sender: w})
+	before := time.Now().Add(-time.Second)
+	err := e.Update(context.Background(), func(tx *Tx) error {
+		if a, b := tx.NewID(), tx.NewID(); a == b || a == "" {
+			t.Errorf("ids %q and %q", a, b)
+		}
+		if tx.Now.Before(before) {
+			t.Errorf("it is %s", tx.Now)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
