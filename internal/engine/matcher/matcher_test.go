@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/store"
 	"github.com/chairlift-games/chairlift/internal/store/memdb"
+	"github.com/chairlift-games/chairlift/internal/store/stumble"
 )
 
 type nobody struct{}
@@ -26,13 +28,32 @@ func (nobody) Send([]lift.Effect) {}
 // of these names, whose matches are pairs.
 func newEngine(t testing.TB, names ...string) *engine.Engine {
 	t.Helper()
+	return newEngineOn(t, newStore(t), names...)
+}
+
+func newEngineOn(t testing.TB, db store.Store, names ...string) *engine.Engine {
+	t.Helper()
+	e := engine.New(engine.Options{Store: db, Sender: nobody{}})
+	putMatchmakers(t, e, names...)
+	return e
+}
+
+// fastStore returns an empty store.
+func fastStore(t testing.TB) store.Store {
+	t.Helper()
 	db, err := memdb.New(store.Kinds()...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := engine.New(engine.Options{Store: db, Sender: nobody{}})
-	putMatchmakers(t, e, names...)
-	return e
+	return db
+}
+
+// newStore returns an empty store that tries each error which a transaction can
+// meet.
+func newStore(t testing.TB) store.Store {
+	t.Helper()
+	db := fastStore(t)
+	return &stumble.Store{Store: db, Known: &sync.Map{}, WentOn: func(err error) { t.Error(err) }}
 }
 
 func putMatchmakers(t testing.TB, e *engine.Engine, names ...string) {
@@ -85,7 +106,7 @@ func tickets(t testing.TB, e *engine.Engine, n int) map[lift.TicketID]*lift.Tick
 func TestRestartsLoseAndDoubleNothing(t *testing.T) {
 	const n = 600
 	names := []string{"a", "a-b", "a.b"}
-	e := newEngine(t, names...)
+	e := newEngineOn(t, fastStore(t), names...)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var players, matchers sync.WaitGroup
@@ -165,7 +186,7 @@ func TestRestartsLoseAndDoubleNothing(t *testing.T) {
 	}
 	err := e.View(ctx, func(tx store.Tx) error {
 		seekers, err := store.Seekers.All(tx, "", "")
-		if waiting := left["a"] + left["a-b"] + left["a.b"]; len(seekers) != waiting {
+		if waiting := left["a"] + left["a-b"] + left["a.b"]; err == nil && len(seekers) != waiting {
 			t.Errorf("%d players are held, %d wait", len(seekers), waiting)
 		}
 		return err
@@ -253,12 +274,8 @@ func TestStaleTickets(t *testing.T) {
 // A ticket says how long tickets waited lately, in whole seconds upwards, once
 // five were matched within five minutes (flexmatch 10.3).
 func TestEstimatedWait(t *testing.T) {
-	db, err := memdb.New(store.Kinds()...)
-	if err != nil {
-		t.Fatal(err)
-	}
 	now := time.Unix(1_000_000, 0)
-	e := engine.New(engine.Options{Store: db, Sender: nobody{}, Now: func() time.Time { return now }})
+	e := engine.New(engine.Options{Store: newStore(t), Sender: nobody{}, Now: func() time.Time { return now }})
 	putMatchmakers(t, e, "m")
 	d := newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m")
 	n := 0
@@ -352,7 +369,7 @@ func FuzzDouble(f *testing.F) {
 // BenchmarkTickets is the whole way of two tickets to their match, without a
 // disk.
 func BenchmarkTickets(b *testing.B) {
-	e := newEngine(b, "m")
+	e := newEngineOn(b, fastStore(b), "m")
 	d := newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m")
 	n := 0
 	for b.Loop() {
@@ -364,6 +381,108 @@ func BenchmarkTickets(b *testing.B) {
 		}
 		if _, err := d.run(b.Context()); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// withSkill is a rule set for pairs whose players have a skill.
+const withSkill = `{"ruleLanguageVersion":"1.0","playerAttributes":[{"name":"skill","type":"number"}],"teams":[{"name":"t","minPlayers":2,"maxPlayers":2}]}`
+
+// A ticket that no longer fits a rule set that was made anew fails, and a pool
+// knows only what searches.
+func TestTheRuleSetIsAnother(t *testing.T) {
+	e := newEngine(t, "m")
+	ctx := t.Context()
+	d := newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m")
+	run := func() {
+		t.Helper()
+		if _, err := d.run(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := e.Update(ctx, func(tx *engine.Tx) error {
+		return tx.AddTicket(&lift.Ticket{
+			ID: "t", Region: "us-west-2", Configuration: "m", StartedAt: tx.Now, Deadline: tx.Now.Add(time.Minute),
+			Players: []lift.TicketPlayer{{ID: "ann", Attributes: map[string]lift.Attribute{"skill": {S: new("high")}}}},
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run(); tickets(t, e, 1)["t"].Status != lift.TicketSearching {
+		t.Fatalf("got %+v", tickets(t, e, 1)["t"])
+	}
+	err = e.Update(ctx, func(tx *engine.Tx) error {
+		c, err := store.Configurations.Find(tx, "us-west-2/m")
+		if err != nil {
+			return err
+		}
+		if err := store.RuleSets.Put(tx, &lift.RuleSet{Name: "skill", Region: "us-west-2", Body: withSkill}); err != nil {
+			return err
+		}
+		c.RuleSet = "skill"
+		return store.Configurations.Put(tx, c)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var why []string
+	if err := e.View(ctx, func(tx store.Tx) (err error) {
+		tk, err := store.Tickets.Find(tx, "us-west-2/t")
+		if err != nil {
+			return err
+		}
+		why, err = Explain(tx, e.Now(), tk)
+		return err
+	}); err != nil || len(why) != 1 || !strings.Contains(why[0], "skill") {
+		t.Errorf("it waits because of %q, %v", why, err)
+	}
+	if run(); tickets(t, e, 1)["t"].Status != lift.TicketFailed {
+		t.Errorf("got %+v", tickets(t, e, 1)["t"])
+	}
+}
+
+// Nothing is explained of a ticket whose configuration is gone.
+func TestExplainWithoutAConfiguration(t *testing.T) {
+	e := newEngine(t)
+	if err := submit(t.Context(), e, "m", "t"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.View(t.Context(), func(tx store.Tx) error {
+		tk, err := store.Tickets.Find(tx, "us-west-2/t")
+		if err != nil {
+			return err
+		}
+		why, err := Explain(tx, e.Now(), tk)
+		if len(why) != 0 {
+			t.Errorf("got %q", why)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A backfill that knows its location is matched by the latency to that one.
+func TestTicketOf(t *testing.T) {
+	players := []lift.TicketPlayer{
+		{ID: "ann", Team: "red", LatencyMS: map[string]int{"a": 10, "b": 20}},
+		{ID: "bob", Team: "red", LatencyMS: map[string]int{"b": 30}},
+	}
+	for _, c := range []struct {
+		name     string
+		backfill *lift.Backfill
+		ann, bob map[string]int
+		team     string
+	}{
+		{"a ticket", nil, players[0].LatencyMS, players[1].LatencyMS, ""},
+		{"a backfill", &lift.Backfill{Location: "a"}, map[string]int{"a": 10}, nil, "red"},
+		{"a backfill somewhere", &lift.Backfill{}, players[0].LatencyMS, players[1].LatencyMS, "red"},
+	} {
+		got := ticketOf(&lift.Ticket{ID: "t", Players: players, Backfill: c.backfill})
+		a, b := got.Players[0], got.Players[1]
+		if !maps.Equal(a.LatencyMS, c.ann) || !maps.Equal(b.LatencyMS, c.bob) || a.Team != c.team || got.Backfill != (c.backfill != nil) {
+			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
 }

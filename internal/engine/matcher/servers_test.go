@@ -10,11 +10,10 @@ import (
 	"github.com/chairlift-games/chairlift/internal/engine"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/store"
-	"github.com/chairlift-games/chairlift/internal/store/memdb"
 )
 
 // sharedDB is a store in memory as several servers have it.
-type sharedDB struct{ *memdb.Store }
+type sharedDB struct{ store.Store }
 
 func (sharedDB) Shared() bool                              { return true }
 func (sharedDB) Elsewhere(context.Context) <-chan struct{} { return nil }
@@ -22,10 +21,7 @@ func (sharedDB) Elsewhere(context.Context) <-chan struct{} { return nil }
 // TestOneServerDrivesAPool: of two servers one matches; the other takes over
 // when it falls silent, and what the first one believed then is worth nothing.
 func TestOneServerDrivesAPool(t *testing.T) {
-	db, err := memdb.New(store.Kinds()...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := newStore(t)
 	defer db.Close()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var engines []*engine.Engine
@@ -35,7 +31,7 @@ func TestOneServerDrivesAPool(t *testing.T) {
 		engines = append(engines, e)
 		drivers = append(drivers, newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m"))
 	}
-	err = engines[0].Update(t.Context(), func(tx *engine.Tx) error {
+	err := engines[0].Update(t.Context(), func(tx *engine.Tx) error {
 		r := &lift.RuleSet{Name: "r", Region: "us-west-2", Body: `{"ruleLanguageVersion":"1.0","teams":[{"name":"t","minPlayers":2,"maxPlayers":2}]}`}
 		if err := store.RuleSets.Put(tx, r); err != nil {
 			return err
