@@ -427,6 +427,10 @@ func TestBackfillRefusals(t *testing.T) {
 		"undeclared": {in(func(in *api.StartMatchBackfillInput) {
 			in.Players[0].PlayerAttributes = map[string]api.AttributeValue{"x": {N: new(1.0)}}
 		}), lift.InvalidRequest, []string{"Players[0].PlayerAttributes", "x"}},
+		"wrong type": {in(func(in *api.StartMatchBackfillInput) {
+			in.Players[0].PlayerAttributes = map[string]api.AttributeValue{"skill": {S: new("high")}}
+		}), lift.InvalidRequest, []string{"Players[0].PlayerAttributes", "skill"}},
+		"nobody":             {in(func(in *api.StartMatchBackfillInput) { in.Players[0].PlayerId = nil }), lift.InvalidRequest, []string{"Players[0].PlayerId"}},
 		"a player twice":     {in(func(in *api.StartMatchBackfillInput) { in.Players = append(in.Players, in.Players[0]) }), lift.InvalidRequest, []string{"Players[1].PlayerId"}},
 		"latency of nothing": {in(func(in *api.StartMatchBackfillInput) { in.Players[0].LatencyInMs = map[string]int{"us-west-2": 0} }), lift.InvalidRequest, []string{`Players[0].LatencyInMs["us-west-2"]`}},
 	} {

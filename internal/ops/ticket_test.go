@@ -380,6 +380,32 @@ func TestRuleSetChangesUnderTickets(t *testing.T) {
 	c.expect("c FAILED InvalidAttributes")
 }
 
+// A ticket without an attribute that rules want, and that has no default, or with
+// a party that no team can hold is taken as on the real service, and is told that
+// it waits in vain; others are matched past it.
+func TestTicketsThatCannotMatch(t *testing.T) {
+	c := newCourt(t)
+	must(c.CreateMatchmakingRuleSet(c.ctx, &api.CreateMatchmakingRuleSetInput{Name: "strict", RuleSetBody: strings.Replace(skillRules, `"type":"number","default":5`, `"type":"number"`, 1)}))(t)
+	must(c.UpdateMatchmakingConfiguration(c.ctx, &api.UpdateMatchmakingConfigurationInput{Name: "alone", RuleSetName: new("strict")}))(t)
+	skilled := map[string]api.AttributeValue{"skill": {N: new(1.0)}}
+	for id, players := range map[string][]api.Player{
+		"unskilled": {{PlayerId: new("x")}},
+		"pair":      {{PlayerId: new("y"), PlayerAttributes: skilled}, {PlayerId: new("z"), PlayerAttributes: skilled}},
+	} {
+		must(c.StartMatchmaking(c.ctx, &api.StartMatchmakingInput{TicketId: &id, ConfigurationName: "alone", Players: players}))(t)
+	}
+	c.start("alone", "a", 1)
+	c.start("alone", "b", 1)
+	c.match()
+	c.expect("unskilled SEARCHING", "pair SEARCHING", "a COMPLETED", "b COMPLETED")
+	for id, words := range map[string]string{"unskilled": `attribute "skill" (number) is missing`, "pair": "larger than the largest team"} {
+		out := must(c.ExplainTicket(c.ctx, &api.ExplainTicketInput{TicketId: id}))(t)
+		if why := strings.Join(out.Reasons, "\n"); !strings.Contains(why, words) {
+			t.Errorf("ticket %s: %s", id, why)
+		}
+	}
+}
+
 // Answers that come too late, twice, against each other or from strangers are
 // refused or change nothing, and the pool goes on.
 func TestAnswersThatMakeNoSense(t *testing.T) {
@@ -395,6 +421,8 @@ func TestAnswersThatMakeNoSense(t *testing.T) {
 	refused(t, answer("a", "p-b", "ACCEPT"), lift.InvalidRequest, "p-b", "does not belong")
 	refused(t, answer("a", "nobody", "REJECT"), lift.InvalidRequest, "nobody")
 	refused(t, answer("none", "p-a", "REJECT"), lift.NotFound, "none")
+	_, err := c.AcceptMatch(c.ctx, &api.AcceptMatchInput{TicketId: "a", PlayerIds: []string{"p-a", "p-b"}, AcceptanceType: "REJECT"})
+	refused(t, err, lift.InvalidRequest, "p-b") // and p-a has not rejected either
 	c.expect("a REQUIRES_ACCEPTANCE", "b REQUIRES_ACCEPTANCE")
 	for range 2 {
 		if err := answer("a", "p-a", "ACCEPT"); err != nil {
