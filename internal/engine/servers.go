@@ -334,11 +334,9 @@ func (tx *Tx) adopt(o *store.Outbox) error {
 }
 
 // forgetHost drops what the host of an instance that is long gone never took:
-// it is gone itself.
+// it is gone itself, or there never was one. Until then it waits, for a host that
+// comes back within that time is to stop what it kept.
 func (tx *Tx) forgetHost(i *lift.Instance) error {
-	if i.Host == "" {
-		return nil
-	}
 	out, err := store.Effects.All(tx, "to", string(lift.ToHostOf(i.Host))+"/")
 	for _, o := range out {
 		if err == nil && (o.StopInstance != nil && o.StopInstance.InstanceID == i.ID || o.StartInstance != nil && o.StartInstance.InstanceID == i.ID) {

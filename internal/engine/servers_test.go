@@ -313,3 +313,35 @@ func TestEventsOfOnePlacementRise(t *testing.T) {
 		t.Errorf("the placement notes %s", got)
 	}
 }
+
+// TestNoHostLeavesNothing: a service without a host asks for an instance in
+// vain. What it wanted of the host is forgotten with the instance.
+func TestNoHostLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	fleet, id := w.fleet(nil, 0)
+	w.update(func(tx *Tx) error {
+		f, err := store.Fleets.Find(tx, string(fleet))
+		if err == nil {
+			f.Capacity.Desired, f.Status = 0, lift.FleetError
+			err = store.Fleets.Put(tx, f)
+		}
+		return err
+	})
+	if err := w.InstanceLost(t.Context(), id, "nobody started it"); err != nil {
+		t.Fatal(err)
+	}
+	waiting := func() int {
+		return len(read(w, func(tx store.Tx) ([]*store.Outbox, error) {
+			return store.Effects.All(tx, "to", string(lift.ToHost)+"/")
+		}))
+	}
+	if n := waiting(); n != 2 {
+		t.Errorf("%d effects wait for the host, want its start and its stop", n)
+	}
+	w.now = w.now.Add(store.KeepFleets + time.Minute)
+	w.turn()
+	w.turn()
+	if n := waiting(); n != 0 {
+		t.Errorf("%d effects wait for ever", n)
+	}
+}
