@@ -31,6 +31,8 @@ func (w *world) fleetMoved(old, now *lift.Fleet) {
 		w.fail("fleet %s was %s and is %s", now.ID, old.Status, now.Status)
 	case now.Status == lift.FleetTerminated && now.TerminatedAt.IsZero():
 		w.fail("fleet %s is TERMINATED and has no end time", now.ID)
+	case now.Capacity.Desired < now.Capacity.Min || now.Capacity.Desired > now.Capacity.Max:
+		w.fail("fleet %s wants %d instances, of %d to %d", now.ID, now.Capacity.Desired, now.Capacity.Min, now.Capacity.Max)
 	}
 }
 
@@ -211,6 +213,7 @@ func (w *world) together(t *touched) {
 		w.checkLimits(f.fleets[id])
 	}
 	w.checkHeld(t)
+	w.checkScaled(t)
 }
 
 // A live session is held by exactly one process, and its slots are its live

@@ -79,8 +79,10 @@ func (c *client) act() {
 	}
 	f := fleets[w.rng.IntN(len(fleets))]
 	switch n := w.rng.IntN(100); {
-	case n < 6:
+	case n < 5:
 		c.scale(f)
+	case n < 6:
+		c.changePolicies(f)
 	case n < 8:
 		c.deleteFleet(f)
 	case n < 11:

@@ -23,6 +23,7 @@ type facts struct {
 	conversations map[lift.InstanceID]*store.Conversation
 	effects       map[lift.EffectID]*store.Outbox
 	leases        map[string]*store.Lease
+	scalings      map[lift.FleetID]*lift.Scaling
 	queues        map[string]*lift.Queue
 	queueNames    []string // as they were made
 
@@ -44,7 +45,7 @@ func newFacts() facts {
 	return facts{
 		fleets: map[lift.FleetID]*lift.Fleet{}, instances: map[lift.InstanceID]*lift.Instance{}, processes: map[lift.ProcessID]*lift.Process{},
 		sessions: map[lift.GameSessionID]*lift.GameSession{}, players: map[lift.PlayerSessionID]*lift.PlayerSession{},
-		placements: map[string]*lift.Placement{}, conversations: map[lift.InstanceID]*store.Conversation{}, effects: map[lift.EffectID]*store.Outbox{}, leases: map[string]*store.Lease{}, queues: map[string]*lift.Queue{},
+		placements: map[string]*lift.Placement{}, conversations: map[lift.InstanceID]*store.Conversation{}, effects: map[lift.EffectID]*store.Outbox{}, leases: map[string]*store.Lease{}, scalings: map[lift.FleetID]*lift.Scaling{}, queues: map[string]*lift.Queue{},
 		rules: map[string]*lift.RuleSet{}, configurations: map[string]*lift.MatchmakingConfiguration{}, tickets: map[string]*lift.Ticket{},
 		seekers: map[string]*lift.Seeker{}, matches: map[string]*lift.Match{}, waitsSince: map[lift.TicketID]time.Time{}, toldAt: map[string]time.Time{},
 		everSent: map[lift.EffectID]bool{}, seated: map[lift.GameSessionID]map[lift.PlayerSessionID]bool{}, most: map[lift.GameSessionID]int{},
@@ -136,6 +137,8 @@ func (w *world) written(tx store.Tx, k stumble.Key, t *touched) (err error) {
 				w.published(now.Publish, t)
 			}
 		})
+	case store.Scalings.Kind.Name:
+		_, _, err = take(tx, store.Scalings, k.ID, f.scalings, t.scalingMoved)
 	case store.Leases.Kind.Name:
 		_, _, err = take(tx, store.Leases, k.ID, f.leases, w.leaseMoved)
 		t.leases.add(k.ID)
@@ -191,6 +194,7 @@ type touched struct {
 	placements        list[string]
 	tickets, matches  list[string]
 	leases, under     list[string] // those held, and those that had to be
+	weighed           []weighing
 	told              []told
 	news              []func() // asks whether it was told
 }

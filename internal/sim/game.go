@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -22,6 +23,7 @@ type game struct {
 	gone bool
 
 	hosting  lift.GameSessionID
+	match    string                        // its matchmaker data, if it was made by matchmaking
 	players  []lift.PlayerSessionID        // who are in
 	admitted map[lift.PlayerSessionID]bool // who ever were
 	denied   []lift.PlayerSessionID        // who were turned away
@@ -126,7 +128,7 @@ func (g *game) hear(p sdk.Push) {
 		if g.hosting != "" {
 			w.fail("process %s hosts %s and is given %s", g.id, g.hosting, p.GameSessionID)
 		}
-		g.hosting = lift.GameSessionID(p.GameSessionID)
+		g.hosting, g.match = lift.GameSessionID(p.GameSessionID), p.MatchmakerData
 		switch {
 		case g.kind == "rude" && w.chance(50):
 			w.after(w.some(2*time.Second), func() { g.exit(3) })
@@ -155,6 +157,9 @@ func (g *game) activate() {
 			policy := []lift.PlayerPolicy{lift.DenyAll, lift.AcceptAll}[w.rng.IntN(2)]
 			g.ask(sdk.UpdatePlayerSessionCreationPolicy{GameSessionID: string(id), Policy: string(policy)}, func(agent.Answer) {})
 		}
+		if g.match != "" && w.chance(40) {
+			w.after(w.some(20*time.Second), g.backfill)
+		}
 		w.after(10*time.Second+w.some(3*time.Minute), g.finish)
 	})
 	if g.kind == "again" && g.w.chance(50) {
@@ -165,6 +170,43 @@ func (g *game) activate() {
 // activateAgain says it twice, which is the same as once.
 func (g *game) activateAgain() {
 	g.ask(sdk.ActivateGameSession{GameSessionID: string(g.hosting)}, func(agent.Answer) {})
+}
+
+// backfill asks for more players for the match, as a game server does that
+// reads its matchmaker data, and perhaps takes that back.
+func (g *game) backfill() {
+	w := g.w
+	var data struct {
+		Configuration string `json:"matchmakingConfigurationArn"`
+		Teams         []struct {
+			Name    string
+			Players []struct{ PlayerID string }
+		}
+	}
+	if err := json.Unmarshal([]byte(g.match), &data); err != nil {
+		w.fail("the matchmaker data of %s cannot be read: %v", g.hosting, err)
+		return
+	}
+	ask := sdk.StartMatchBackfill{GameSessionARN: string(g.hosting), ConfigurationARN: data.Configuration}
+	for _, t := range data.Teams {
+		for _, p := range t.Players {
+			ask.Players = append(ask.Players, sdk.Player{PlayerID: p.PlayerID, Team: t.Name})
+		}
+	}
+	g.ask(ask, func(a agent.Answer) {
+		if a.Err != nil {
+			w.note("game "+short(g.id), "gets no backfill: %v", a.Err)
+			return
+		}
+		w.tally.Asked++
+		id := a.Reply.(sdk.BackfillTicket).TicketID
+		w.acknowledged("ticket", region+"/"+id)
+		if w.chance(30) {
+			w.after(w.some(20*time.Second), func() {
+				g.ask(sdk.StopMatchBackfill{GameSessionARN: string(g.hosting), ConfigurationARN: data.Configuration, TicketID: id}, func(agent.Answer) {})
+			})
+		}
+	})
 }
 
 // join is a player who shows a player session id.

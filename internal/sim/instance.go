@@ -367,6 +367,10 @@ func kindOf(ev lift.Event) string {
 		return "Policy"
 	case ev.DescribePlayers != nil:
 		return "Describe"
+	case ev.StartBackfill != nil:
+		return "StartBackfill"
+	case ev.StopBackfill != nil:
+		return "StopBackfill"
 	}
 	return "nothing"
 }

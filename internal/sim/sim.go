@@ -30,8 +30,8 @@ type Outcome struct {
 // Tally counts what happened, so that a test can tell a busy world from an
 // empty one.
 type Tally struct {
-	Commits, Sessions, Activated, Placed, Seated, Tickets, Matched, Hosted, Backfilled int
-	Cuts, Crashes, Deaths, Exits, Refusals, StoreFaults, Sleeps, Left, Leases          int
+	Commits, Sessions, Activated, Placed, Seated, Tickets, Matched, Hosted, Backfilled        int
+	Cuts, Crashes, Deaths, Exits, Refusals, StoreFaults, Sleeps, Left, Leases, Weighed, Asked int
 }
 
 // Add sums up two tallies.
@@ -44,7 +44,7 @@ func (t *Tally) Add(o Tally) {
 func (t *Tally) fields() []*int {
 	return []*int{
 		&t.Commits, &t.Sessions, &t.Activated, &t.Placed, &t.Seated, &t.Tickets, &t.Matched, &t.Hosted, &t.Backfilled,
-		&t.Cuts, &t.Crashes, &t.Deaths, &t.Exits, &t.Refusals, &t.StoreFaults, &t.Sleeps, &t.Left, &t.Leases,
+		&t.Cuts, &t.Crashes, &t.Deaths, &t.Exits, &t.Refusals, &t.StoreFaults, &t.Sleeps, &t.Left, &t.Leases, &t.Weighed, &t.Asked,
 	}
 }
 
