@@ -30,8 +30,8 @@ func (w *world) ticketMoved(old, now *lift.Ticket) {
 		}
 		return
 	case old == nil:
-		// The transaction that offered a game session's seats may also have ended it.
-		ended := now.Status == lift.TicketCancelled && now.Backfill != nil && now.Backfill.Automatic
+		// The transaction that asked for players for a game session may also have ended it.
+		ended := now.Status == lift.TicketCancelled && now.Backfill != nil
 		if now.Status != lift.TicketQueued && !ended || now.Deadline.IsZero() {
 			w.fail("ticket %s begins as %s, until %s", now.ID, now.Status, now.Deadline)
 		}
