@@ -49,6 +49,29 @@ type Store interface {
 	Abort(ctx context.Context, key, uploadID string) error
 }
 
+// Versioned is a Store some of whose buckets keep earlier versions of files.
+type Versioned interface {
+	// OpenVersion is Open of one version; ErrNotFound if there is none.
+	OpenVersion(ctx context.Context, key, version string) (File, error)
+}
+
+// NoVersion is what S3 calls the version of a file in a bucket that keeps none.
+const NoVersion = "null"
+
+// OpenVersion opens a version of a file of s, the latest if version is empty.
+func OpenVersion(ctx context.Context, s Store, key, version string) (File, error) {
+	if version == "" {
+		return s.Open(ctx, key)
+	}
+	if v, ok := s.(Versioned); ok {
+		return v.OpenVersion(ctx, key, version)
+	}
+	if version == NoVersion {
+		return s.Open(ctx, key)
+	}
+	return nil, ErrNotFound
+}
+
 // Info describes a file.
 type Info struct {
 	Key       string

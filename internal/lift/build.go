@@ -35,6 +35,7 @@ type Build struct {
 // Object is a file in a bucket that callers fill themselves.
 type Object struct {
 	Bucket, Key string
+	Version     string `json:",omitempty"` // empty: the latest there is
 	RoleARN     string `json:",omitempty"` // as given; nothing is read with it
 }
 

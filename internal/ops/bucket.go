@@ -34,33 +34,42 @@ func (s *Service) source(ctx context.Context, c caller, in *api.S3Location) (*li
 	if in == nil {
 		return nil, nil
 	}
-	o := &lift.Object{Bucket: or(in.Bucket, ""), Key: or(in.Key, ""), RoleARN: or(in.RoleArn, "")}
-	switch {
-	case o.Bucket == "" || o.Key == "":
+	o := &lift.Object{Bucket: or(in.Bucket, ""), Key: or(in.Key, ""), Version: or(in.ObjectVersion, ""), RoleARN: or(in.RoleArn, "")}
+	if o.Bucket == "" || o.Key == "" {
 		return nil, invalid("StorageLocation needs a Bucket and a Key")
-	case in.ObjectVersion != nil:
-		return nil, invalid("StorageLocation.ObjectVersion must be left out: this store keeps the latest version of an object only")
 	}
 	if err := checkBucket(o.Bucket); err != nil {
 		return nil, inMember(err, "StorageLocation.Bucket")
 	}
-	if err := c.Check("s3:GetObject", "arn:aws:s3:::"+FileKey(o.Bucket, o.Key)); err != nil {
+	action := "s3:GetObject"
+	if o.Version != "" {
+		action = "s3:GetObjectVersion"
+	}
+	if err := c.Check(action, "arn:aws:s3:::"+FileKey(o.Bucket, o.Key)); err != nil {
 		return nil, err
 	}
-	_, err := s.o.Files.Stat(ctx, FileKey(o.Bucket, o.Key))
-	if errors.Is(err, blob.ErrNotFound) {
+	f, err := s.open(ctx, o)
+	switch {
+	case errors.Is(err, blob.ErrNotFound) && o.Version != "":
+		return nil, invalid("StorageLocation: there is no version %.80q of an object s3://%s/%s; buckets filled through this service keep one, which is %q", o.Version, o.Bucket, o.Key, blob.NoVersion)
+	case errors.Is(err, blob.ErrNotFound):
 		return nil, invalid("StorageLocation: there is no object s3://%s/%s here; upload it to this service first, as with aws s3 cp", o.Bucket, o.Key)
-	}
-	if errors.Is(err, blob.ErrElsewhere) {
+	case errors.Is(err, blob.ErrElsewhere):
 		return nil, invalid("StorageLocation: s3://%s/%s: %v", o.Bucket, o.Key, err)
+	case err != nil:
+		return nil, err
 	}
-	return o, err
+	return o, f.Close()
+}
+
+func (s *Service) open(ctx context.Context, o *lift.Object) (blob.File, error) {
+	return blob.OpenVersion(ctx, s.o.Files, FileKey(o.Bucket, o.Key), o.Version)
 }
 
 // fetch copies the source of b to where the files of builds lie, so that what
 // becomes of it later does not matter.
 func (s *Service) fetch(ctx context.Context, b *lift.Build) error {
-	f, err := s.o.Files.Open(ctx, FileKey(b.Source.Bucket, b.Source.Key))
+	f, err := s.open(ctx, b.Source)
 	if errors.Is(err, blob.ErrNotFound) {
 		return nil // it went a moment ago; the check finds no files and says so
 	}
@@ -75,5 +84,5 @@ func (s *Service) fetch(ctx context.Context, b *lift.Build) error {
 }
 
 func sourceShape(o *lift.Object) *api.S3Location {
-	return &api.S3Location{Bucket: opt(o.Bucket), Key: opt(o.Key), RoleArn: opt(o.RoleARN)}
+	return &api.S3Location{Bucket: opt(o.Bucket), Key: opt(o.Key), ObjectVersion: opt(o.Version), RoleArn: opt(o.RoleARN)}
 }

@@ -165,7 +165,7 @@ func (s *Service) scriptContent(ctx context.Context, c caller, id lift.ScriptID,
 		if err != nil {
 			return nil, err
 		}
-		f, err := s.o.Files.Open(ctx, FileKey(source.Bucket, source.Key))
+		f, err := s.open(ctx, source)
 		if errors.Is(err, blob.ErrNotFound) {
 			return nil, invalid("StorageLocation: the object went away a moment ago")
 		}

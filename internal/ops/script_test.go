@@ -166,7 +166,7 @@ func TestContentRefusals(t *testing.T) {
 		{&api.S3Location{Bucket: new("my-scripts")}, nil, "Key"},
 		{at("my-scripts", "none.zip"), nil, "s3://my-scripts/none.zip"},
 		{at("my.scripts", "s.zip"), nil, "dot"},
-		{old, nil, "ObjectVersion"},
+		{old, nil, `version "1"`},
 	} {
 		_, err := w.CreateScript(w.ctx, &api.CreateScriptInput{StorageLocation: c.at, ZipFile: c.zip})
 		refused(t, err, lift.InvalidRequest, c.words)

@@ -60,10 +60,10 @@ func (b *Buckets) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// A source is what a bucket reads from.
+// A source is what a bucket reads from: the latest version if none is named.
 type source interface {
-	open(ctx context.Context, key string) (blob.File, error)
-	stat(ctx context.Context, key string) (blob.Info, error)
+	open(ctx context.Context, key, version string) (blob.File, error)
+	stat(ctx context.Context, key, version string) (blob.Info, error)
 }
 
 // Over returns files with the buckets among them, by their names. An error says
@@ -148,14 +148,21 @@ func (o over) find(key string) (s source, rest string) {
 
 func (o over) Open(ctx context.Context, key string) (blob.File, error) {
 	if s, rest := o.find(key); s != nil {
-		return s.open(ctx, rest)
+		return s.open(ctx, rest, "")
 	}
 	return o.Store.Open(ctx, key)
 }
 
+func (o over) OpenVersion(ctx context.Context, key, version string) (blob.File, error) {
+	if s, rest := o.find(key); s != nil {
+		return s.open(ctx, rest, version)
+	}
+	return blob.OpenVersion(ctx, o.Store, key, version)
+}
+
 func (o over) Stat(ctx context.Context, key string) (blob.Info, error) {
 	if s, rest := o.find(key); s != nil {
-		return s.stat(ctx, rest)
+		return s.stat(ctx, rest, "")
 	}
 	return o.Store.Stat(ctx, key)
 }

@@ -14,8 +14,8 @@ import (
 // not by a link either.
 type folder struct{ root *os.Root }
 
-func (f folder) open(_ context.Context, key string) (blob.File, error) {
-	if !fs.ValidPath(key) {
+func (f folder) open(_ context.Context, key, version string) (blob.File, error) {
+	if !fs.ValidPath(key) || version != "" && version != blob.NoVersion {
 		return nil, blob.ErrNotFound
 	}
 	file, err := f.root.Open(key)
@@ -34,8 +34,8 @@ func (f folder) open(_ context.Context, key string) (blob.File, error) {
 	return folderFile{file, blob.Info{Key: key, SizeBytes: st.Size(), ETag: tag, SHA256: tag, Modified: st.ModTime()}}, nil
 }
 
-func (f folder) stat(ctx context.Context, key string) (blob.Info, error) {
-	file, err := f.open(ctx, key)
+func (f folder) stat(ctx context.Context, key, version string) (blob.Info, error) {
+	file, err := f.open(ctx, key, version)
 	if err != nil {
 		return blob.Info{}, err
 	}

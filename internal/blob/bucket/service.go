@@ -32,13 +32,16 @@ var client = &http.Client{Transport: func() http.RoundTripper {
 
 // do makes a request whose answer is good, 200 or 206; its body is the caller's
 // to close. Errors wrap ErrNotFound or ErrElsewhere.
-func (s *service) do(ctx context.Context, method, key string, header http.Header) (*http.Response, error) {
+func (s *service) do(ctx context.Context, method, key, version string, header http.Header) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, s.bucket.String(), nil)
 	if err != nil {
 		return nil, err
 	}
 	r.URL.Path = strings.TrimSuffix(s.bucket.Path, "/") + "/" + key // as it is: in keys a//b is not a/b
 	r.URL.RawPath = escaped(r.URL.Path)
+	if version != "" {
+		r.URL.RawQuery = url.Values{"versionId": {version}}.Encode()
+	}
 	for name := range header {
 		r.Header.Set(name, header.Get(name))
 	}
@@ -56,6 +59,10 @@ func (s *service) do(ctx context.Context, method, key string, header http.Header
 	switch answer.StatusCode {
 	case http.StatusNotFound:
 		return nil, blob.ErrNotFound
+	case http.StatusBadRequest:
+		if version != "" { // S3 says so of what is no version at all
+			return nil, blob.ErrNotFound
+		}
 	case http.StatusForbidden, http.StatusUnauthorized:
 		return nil, fmt.Errorf("%w: %s refuses the bucket's access key (%s)", blob.ErrElsewhere, s.bucket.Host, answer.Status)
 	case http.StatusPreconditionFailed:
@@ -78,11 +85,11 @@ func escaped(path string) string {
 	return out.String()
 }
 
-func (s *service) stat(ctx context.Context, key string) (blob.Info, error) {
+func (s *service) stat(ctx context.Context, key, version string) (blob.Info, error) {
 	if key == "" {
 		return blob.Info{}, blob.ErrNotFound
 	}
-	answer, err := s.do(ctx, http.MethodHead, key, nil)
+	answer, err := s.do(ctx, http.MethodHead, key, version, nil)
 	if err != nil {
 		return blob.Info{}, err
 	}
@@ -98,12 +105,12 @@ func (s *service) stat(ctx context.Context, key string) (blob.Info, error) {
 	}, nil
 }
 
-func (s *service) open(ctx context.Context, key string) (blob.File, error) {
-	info, err := s.stat(ctx, key)
+func (s *service) open(ctx context.Context, key, version string) (blob.File, error) {
+	info, err := s.stat(ctx, key, version)
 	if err != nil {
 		return nil, err
 	}
-	return &object{ctx: ctx, service: s, info: info}, nil
+	return &object{ctx: ctx, service: s, version: version, info: info}, nil
 }
 
 // object is one that is read from: as a stream while reads follow one another,
@@ -112,6 +119,7 @@ func (s *service) open(ctx context.Context, key string) (blob.File, error) {
 type object struct {
 	ctx     context.Context
 	service *service
+	version string // empty: the latest
 	info    blob.Info
 
 	mu   sync.Mutex
@@ -169,7 +177,7 @@ func (o *object) begin(off int64) error {
 	if o.info.ETag != "" {
 		header.Set("If-Match", `"`+o.info.ETag+`"`)
 	}
-	answer, err := o.service.do(o.ctx, http.MethodGet, o.info.Key, header)
+	answer, err := o.service.do(o.ctx, http.MethodGet, o.info.Key, o.version, header)
 	if err != nil {
 		return err
 	}
