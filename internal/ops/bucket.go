@@ -48,8 +48,7 @@ func (s *Service) source(ctx context.Context, c caller, in *api.S3Location) (*li
 	if err := c.Check(action, "arn:aws:s3:::"+FileKey(o.Bucket, o.Key)); err != nil {
 		return nil, err
 	}
-	f, err := s.open(ctx, o)
-	switch {
+	switch err := s.there(ctx, o); {
 	case errors.Is(err, blob.ErrNotFound) && o.Version != "":
 		return nil, invalid("StorageLocation: there is no version %.80q of an object s3://%s/%s; buckets filled through this service keep one, which is %q", o.Version, o.Bucket, o.Key, blob.NoVersion)
 	case errors.Is(err, blob.ErrNotFound):
@@ -59,7 +58,20 @@ func (s *Service) source(ctx context.Context, c caller, in *api.S3Location) (*li
 	case err != nil:
 		return nil, err
 	}
-	return o, f.Close()
+	return o, nil
+}
+
+// there says whether an object can be opened, and opens it only if it must.
+func (s *Service) there(ctx context.Context, o *lift.Object) error {
+	if o.Version == "" {
+		_, err := s.o.Files.Stat(ctx, FileKey(o.Bucket, o.Key))
+		return err
+	}
+	f, err := s.open(ctx, o)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func (s *Service) open(ctx context.Context, o *lift.Object) (blob.File, error) {

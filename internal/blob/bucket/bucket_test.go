@@ -70,6 +70,49 @@ func read(t *testing.T, s blob.Store, key string) (string, error) {
 	return string(text), err
 }
 
+// TestVersions reads from a service that keeps two versions of an object.
+func TestVersions(t *testing.T) {
+	versions := map[string]string{"": "new", "null": "old", "v2": "new"}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, ok := versions[r.URL.Query().Get("versionId")]
+		if !ok {
+			http.Error(w, "no version", http.StatusBadRequest)
+			return
+		}
+		io.WriteString(w, text)
+	}))
+	defer srv.Close()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "x"), []byte("file"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Buckets{{Name: "far", URL: srv.URL + "/artifacts"}, {Name: "near", URL: "file://" + filepath.ToSlash(dir)}}.Over(own(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ key, version, want string }{
+		{"far/x", "", "new"}, {"far/x", "v2", "new"}, {"far/x", "null", "old"}, {"far/x", "v3", ""},
+		{"near/x", "", "file"}, {"near/x", "null", "file"}, {"near/x", "v2", ""},
+		{"mine/x", "", "own"}, {"mine/x", "null", "own"}, {"mine/x", "v2", ""},
+	} {
+		f, err := blob.OpenVersion(t.Context(), s, test.key, test.version)
+		if test.want == "" {
+			if !errors.Is(err, blob.ErrNotFound) {
+				t.Errorf("%s at %q: %v", test.key, test.version, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s at %q: %v", test.key, test.version, err)
+			continue
+		}
+		if got, err := io.ReadAll(blob.Reader(f)); string(got) != test.want || err != nil {
+			t.Errorf("%s at %q: %q, %v", test.key, test.version, got, err)
+		}
+		f.Close()
+	}
+}
+
 func TestFolder(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"builds/a.zip": "a", "../secret": "secret"} {
