@@ -221,6 +221,8 @@ func (c *Core) commanded(now time.Time, ef lift.Effect) {
 	case ef.Reconfigure != nil:
 		c.runtime = ef.Reconfigure.Runtime
 		clear(c.refused)
+	case ef.OpenPorts != nil:
+		c.openPorts(now, ef.OpenPorts.Permissions)
 	case ef.StartSession != nil:
 		c.startSession(now, ef.StartSession.Session)
 	case ef.UpdateSession != nil:
@@ -251,7 +253,7 @@ func (c *Core) launch(now time.Time) {
 		p := &process{id: lift.ProcessID(lift.UUID(now, c.o.IDs)), entry: e, phase: launching, began: now, since: now}
 		c.add(p)
 		c.pacing = c.pacing.Launched(now)
-		c.do(Launch{p.id, e})
+		c.do(Launch{ProcessID: p.id, Entry: e, Ports: c.ports()})
 	}
 	c.lookAt = plan.LookAt
 }

@@ -60,13 +60,13 @@ type child struct {
 	out  *capture
 }
 
-func newLauncher(p place, allowed []lift.PortPermission, r *reaper, post func(Event), ship func(*capture), log *slog.Logger) *launcher {
+func newLauncher(p place, r *reaper, post func(Event), ship func(*capture), log *slog.Logger) *launcher {
 	return &launcher{
 		place: p, reaper: r, post: post, ship: ship, log: log,
 		// Never more than MaxProcesses exist, so neither channel ever blocks.
 		jobs:    make(chan Launch, fleet.MaxProcesses),
 		done:    make(chan lift.ProcessID, fleet.MaxProcesses),
-		ports:   ports{allowed: allowed, taken: make(map[int]lift.ProcessID)},
+		ports:   ports{taken: make(map[int]lift.ProcessID)},
 		running: make(map[lift.ProcessID]*child),
 	}
 }
@@ -99,6 +99,7 @@ func (l *launcher) start(a Launch) {
 		fail(lift.ProcessInvalidPath, "The launch path cannot be executed: %s.", inspect.Target(path, inspect.Place{Folder: l.place.game}).Sentence)
 		return
 	}
+	l.ports.allowed = a.Ports
 	parameters, err := l.ports.fill(a.Entry.Parameters, a.ProcessID)
 	if err != nil {
 		fail(lift.GenericEvent, "The server process was not launched: %v.", err)

@@ -121,6 +121,7 @@ type (
 	Launch struct {
 		ProcessID lift.ProcessID
 		Entry     lift.ServerProcess
+		Ports     []lift.PortPermission // of the fleet: {port} becomes one of them
 	}
 	// Kill ends a process and everything it started.
 	Kill struct{ ProcessID lift.ProcessID }

@@ -160,7 +160,7 @@ func (s *shell) configure(c lift.Configure) {
 			// as chairlift wrap does.
 			return append(env, host.EnvAddress+"="+s.cfg.Address)
 		},
-	}, c.Fleet.InboundPorts, s.reaper, s.post, s.ship, s.log)
+	}, s.reaper, s.post, s.ship, s.log)
 	go s.launcher.run(s.gone)
 }
 

@@ -39,6 +39,7 @@ type story struct {
 	calls   agent.Call
 	asked   agent.Call // the last call passed to the service
 	fleet   lift.Fleet
+	opened  bool // launches tell their ports
 }
 
 var storyBegin = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -106,6 +107,14 @@ func (s *story) command(w []string) {
 		s.configure(w[1:])
 	case "reconfigure":
 		s.step(agent.Commanded{Effect: lift.Effect{Reconfigure: &lift.Reconfigure{Runtime: s.runtime(w[1:])}}})
+	case "openports":
+		var ports []lift.PortPermission
+		for _, r := range w[1:] {
+			from, to, _ := strings.Cut(r, "-")
+			ports = append(ports, lift.PortPermission{FromPort: s.number(from), ToPort: s.number(to)})
+		}
+		s.opened = true
+		s.step(agent.Commanded{Effect: lift.Effect{OpenPorts: &lift.OpenPorts{Permissions: ports}}})
 	case "prepared":
 		s.step(s.prepared(w[1:]))
 	case "active":
@@ -306,7 +315,13 @@ func (s *story) tell(a agent.Action) string {
 	case agent.Launch:
 		s.names[a.ProcessID] = fmt.Sprintf("p%d", len(s.names)+1)
 		s.ids[s.names[a.ProcessID]] = a.ProcessID
-		return fmt.Sprintf("launch %s of %s", s.names[a.ProcessID], a.Entry.LaunchPath)
+		line := fmt.Sprintf("launch %s of %s", s.names[a.ProcessID], a.Entry.LaunchPath)
+		if s.opened {
+			for _, p := range a.Ports {
+				line += fmt.Sprintf(" on %d to %d", p.FromPort, p.ToPort)
+			}
+		}
+		return line
 	case agent.Kill:
 		return "kill " + s.names[a.ProcessID]
 	case agent.Forget:

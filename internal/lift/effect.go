@@ -20,6 +20,7 @@ type Effect struct {
 	// for an agent
 	Configure        *Configure        `json:",omitempty"`
 	Reconfigure      *Reconfigure      `json:",omitempty"`
+	OpenPorts        *OpenPorts        `json:",omitempty"`
 	StartSession     *StartSession     `json:",omitempty"`
 	UpdateSession    *UpdateSession    `json:",omitempty"`
 	TerminateProcess *TerminateProcess `json:",omitempty"`
@@ -87,6 +88,10 @@ type Configure struct {
 // Reconfigure replaces the runtime configuration (behaviour 2.5: running
 // processes are not touched).
 type Reconfigure struct{ Runtime RuntimeConfiguration }
+
+// OpenPorts replaces the inbound permissions (behaviour 2.8). Processes that are
+// launched from then on get their ports from them; running ones keep theirs.
+type OpenPorts struct{ Permissions []PortPermission }
 
 // StartSession gives a process its game session.
 type StartSession struct{ Session GameSession }

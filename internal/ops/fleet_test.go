@@ -172,7 +172,15 @@ func TestUpdateFleet(t *testing.T) {
 	tcp := udp
 	tcp.Protocol = "TCP"
 	must(w.UpdateFleetPortSettings(w.ctx, &api.UpdateFleetPortSettingsInput{FleetId: id, InboundPermissionAuthorizations: []api.IpPermission{udp, tcp, udp}}))(t)
+	if sent := w.take(); len(sent) != 1 || sent[0].To != lift.ToAgent(inst) || sent[0].OpenPorts == nil || len(sent[0].OpenPorts.Permissions) != 2 {
+		t.Errorf("sent %+v", sent)
+	}
 	must(w.UpdateFleetPortSettings(w.ctx, &api.UpdateFleetPortSettingsInput{FleetId: id, InboundPermissionRevocations: []api.IpPermission{udp}}))(t)
+	w.take()
+	must(w.UpdateFleetPortSettings(w.ctx, &api.UpdateFleetPortSettingsInput{FleetId: id, InboundPermissionAuthorizations: []api.IpPermission{tcp}}))(t)
+	if sent := w.take(); len(sent) > 0 {
+		t.Errorf("nothing changed, and sent %+v", sent)
+	}
 	if ps := must(w.DescribeFleetPortSettings(w.ctx, &api.DescribeFleetPortSettingsInput{FleetId: id, Location: new("us-west-2")}))(t).InboundPermissions; len(ps) != 1 || ps[0] != tcp {
 		t.Errorf("ports %+v", ps)
 	}

@@ -38,6 +38,8 @@ func (s *Service) DescribeFleetPortSettings(ctx context.Context, in *api.Describ
 	})
 }
 
+// UpdateFleetPortSettings changes the permissions and tells every instance, whose
+// next processes get their ports from them (behaviour 2.8).
 func (s *Service) UpdateFleetPortSettings(ctx context.Context, in *api.UpdateFleetPortSettingsInput) (*api.UpdateFleetPortSettingsOutput, error) {
 	c := s.caller(ctx)
 	return change(ctx, s, func(tx *engine.Tx) (*api.UpdateFleetPortSettingsOutput, error) {
@@ -48,6 +50,7 @@ func (s *Service) UpdateFleetPortSettings(ctx context.Context, in *api.UpdateFle
 		if err := changeable(f); err != nil {
 			return nil, err
 		}
+		before := f.InboundPorts
 		kept, err := revoke(f.InboundPorts, in.InboundPermissionRevocations)
 		if err != nil {
 			return nil, err
@@ -58,7 +61,15 @@ func (s *Service) UpdateFleetPortSettings(ctx context.Context, in *api.UpdateFle
 		if n := len(f.InboundPorts); n > maxPorts {
 			return nil, lift.Errorf(lift.LimitExceeded, "a fleet has at most %d port permissions, this would make %d", maxPorts, n)
 		}
-		return &api.UpdateFleetPortSettingsOutput{FleetId: opt(f.ID), FleetArn: opt(f.ARN())}, store.Fleets.Put(tx, f)
+		if err := store.Fleets.Put(tx, f); err != nil {
+			return nil, err
+		}
+		if !slices.Equal(before, f.InboundPorts) {
+			if err := tellInstances(tx, f, lift.Effect{OpenPorts: &lift.OpenPorts{Permissions: f.InboundPorts}}); err != nil {
+				return nil, err
+			}
+		}
+		return &api.UpdateFleetPortSettingsOutput{FleetId: opt(f.ID), FleetArn: opt(f.ARN())}, nil
 	})
 }
 

@@ -49,20 +49,29 @@ func (s *Service) UpdateRuntimeConfiguration(ctx context.Context, in *api.Update
 		if err := store.Fleets.Put(tx, f); err != nil {
 			return nil, err
 		}
-		is, err := store.Instances.All(tx, "fleet", string(f.ID)+"/")
-		if err != nil {
+		if err := tellInstances(tx, f, lift.Effect{Reconfigure: &lift.Reconfigure{Runtime: r}}); err != nil {
 			return nil, err
-		}
-		for _, i := range is {
-			if i.Status == lift.InstanceTerminating {
-				continue
-			}
-			if err := tx.Emit(lift.Effect{To: lift.ToAgent(i.ID), Reconfigure: &lift.Reconfigure{Runtime: r}}); err != nil {
-				return nil, err
-			}
 		}
 		return &api.UpdateRuntimeConfigurationOutput{RuntimeConfiguration: runtimeShape(r)}, nil
 	})
+}
+
+// tellInstances sends something to the agent of every instance of a fleet.
+func tellInstances(tx *engine.Tx, f *lift.Fleet, what lift.Effect) error {
+	is, err := store.Instances.All(tx, "fleet", string(f.ID)+"/")
+	if err != nil {
+		return err
+	}
+	for _, i := range is {
+		if i.Status == lift.InstanceTerminating {
+			continue
+		}
+		what.To = lift.ToAgent(i.ID)
+		if err := tx.Emit(what); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // firstRuntime is the runtime configuration of a new fleet: the one given, or
