@@ -16,6 +16,13 @@ import (
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/need"
+
+	// What the programs under test are made of: without them go test would
+	// answer from its cache although the service has changed.
+	_ "github.com/chairlift-games/chairlift/internal/agent"
+	_ "github.com/chairlift-games/chairlift/internal/cli"
+	_ "github.com/chairlift-games/chairlift/internal/server"
+	_ "github.com/chairlift-games/chairlift/serversdk"
 )
 
 // bin is where the programs are, once TestMain has built them.
