@@ -23,7 +23,7 @@ test: ## everything that decides whether a change is right
 	GOOS=windows GOARCH=amd64 $(GO) build ./...
 	@mkdir -p bin && $(GO) build -o bin/testreport ./internal/tidy/testreport
 	$(GO) test -race -timeout 15m -json ./... | ./bin/testreport
-	@$(MAKE) --no-print-directory sim SEEDS=5000
+	@$(MAKE) --no-print-directory sim SEEDS=10000
 
 test-clients: ## send every AWS client on the same journey against a real service
 	@mkdir -p bin && $(GO) build -o bin/testreport ./internal/tidy/testreport
