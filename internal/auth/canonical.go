@@ -166,6 +166,10 @@ func reescape(s string) string {
 	return escape(s, false)
 }
 
+// EscapePath spells a path in the one form that S3 signs, which escapes more than
+// a URL must.
+func EscapePath(path string) string { return escape(path, true) }
+
 // escape percent-encodes everything but unreserved characters, and slashes in paths.
 func escape(s string, path bool) string {
 	const hex = "0123456789ABCDEF"

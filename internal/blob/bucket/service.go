@@ -38,7 +38,7 @@ func (s *service) do(ctx context.Context, method, key, version string, header ht
 		return nil, err
 	}
 	r.URL.Path = strings.TrimSuffix(s.bucket.Path, "/") + "/" + key // as it is: in keys a//b is not a/b
-	r.URL.RawPath = escaped(r.URL.Path)
+	r.URL.RawPath = auth.EscapePath(r.URL.Path)
 	if version != "" {
 		r.URL.RawQuery = url.Values{"versionId": {version}}.Encode()
 	}
@@ -69,20 +69,6 @@ func (s *service) do(ctx context.Context, method, key, version string, header ht
 		return nil, fmt.Errorf("%w: the object was replaced while it was read", blob.ErrElsewhere)
 	}
 	return nil, fmt.Errorf("%w: %s answers %s", blob.ErrElsewhere, s.bucket.Host, answer.Status)
-}
-
-// escaped spells a path as S3 wants it, which escapes more than a URL must.
-func escaped(path string) string {
-	var out strings.Builder
-	for _, c := range []byte(path) {
-		switch {
-		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-_.~/", c) >= 0:
-			out.WriteByte(c)
-		default:
-			fmt.Fprintf(&out, "%%%02X", c)
-		}
-	}
-	return out.String()
 }
 
 func (s *service) stat(ctx context.Context, key, version string) (blob.Info, error) {
