@@ -110,9 +110,6 @@ func (c *cast) Do(op string, in map[string]any) (any, error) {
 		c.kill()
 		c.start()
 		return nil, nil
-	case "TimePasses":
-		c.Sleep(time.Duration(in["Seconds"].(float64) * float64(time.Second)))
-		return nil, nil
 	}
 	return c.calls.Call(op, in)
 }

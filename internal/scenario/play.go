@@ -15,7 +15,6 @@ import (
 //	PlayerLeaves {"PlayerSessionId": "psess-…"}  who had joined
 //	GameServerDies {"GameSessionId": "…"}        as by a bug of its own
 //	ServiceDies {}                               and starts again
-//	TimePasses {"Seconds": 2}
 //
 // The game is over, and its server ends, a few seconds after everybody left.
 type Cast interface {

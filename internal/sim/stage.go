@@ -87,9 +87,6 @@ func (s *stage) Do(op string, in map[string]any) (any, error) {
 			return nil, errors.New("the service does not start again")
 		}
 		return nil, nil
-	case "TimePasses":
-		s.Sleep(time.Duration(in["Seconds"].(float64) * float64(time.Second)))
-		return nil, nil
 	}
 	return s.client.Call(op, in)
 }
