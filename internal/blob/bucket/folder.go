@@ -25,13 +25,7 @@ func (f folder) open(_ context.Context, key, version string) (blob.File, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", blob.ErrElsewhere, err)
 	}
-	st, err := file.Stat()
-	if err != nil || !st.Mode().IsRegular() {
-		file.Close()
-		return nil, blob.ErrNotFound
-	}
-	tag := fmt.Sprintf("%x-%x", st.Size(), st.ModTime().UnixNano())
-	return folderFile{file, blob.Info{Key: key, SizeBytes: st.Size(), ETag: tag, SHA256: tag, Modified: st.ModTime()}}, nil
+	return blob.OnDisk(key, file)
 }
 
 func (f folder) stat(ctx context.Context, key, version string) (blob.Info, error) {
@@ -42,10 +36,3 @@ func (f folder) stat(ctx context.Context, key, version string) (blob.Info, error
 	defer file.Close()
 	return file.Info(), nil
 }
-
-type folderFile struct {
-	*os.File
-	info blob.Info
-}
-
-func (f folderFile) Info() blob.Info { return f.info }
