@@ -1,6 +1,7 @@
 // Testreport reads `go test -json` and prints what a person wants: a line a
 // package, the output of what failed, and at the end everything that was
-// skipped with the reason, so that a skip is never silent.
+// skipped with the reason, so that a skip is never silent, and what failed with
+// the first lines it logged.
 //
 //	go test -json ./... | go run ./internal/tidy/testreport
 package main
@@ -68,7 +69,7 @@ func report(in io.Reader, out io.Writer) bool {
 			delete(output, key)
 		case "fail":
 			fmt.Fprintf(out, "FAIL  %s %s\n%s", short(e.Package), e.Test, strings.Join(output[key], ""))
-			failed = append(failed, short(e.Package)+" "+e.Test)
+			failed = append(failed, short(e.Package)+" "+e.Test+said(output[key]))
 			delete(output, key)
 		}
 	}
@@ -87,6 +88,29 @@ func list(out io.Writer, what string, names []string) {
 	for _, n := range names {
 		fmt.Fprintln(out, "  "+n)
 	}
+}
+
+// said returns the first lines that a failed test logged, for the end of the
+// report: the whole output may be long, and often only its end is kept.
+func said(lines []string) string {
+	const most, longest = 8, 300
+	var b strings.Builder
+	n := 0
+	for _, l := range lines {
+		l = strings.TrimSpace(l)
+		file, _, ok := strings.Cut(l, ".go:")
+		if !ok || strings.ContainsAny(file, " /=") {
+			continue
+		}
+		if n++; n > most {
+			break
+		}
+		if len(l) > longest {
+			l = l[:longest] + " ..."
+		}
+		b.WriteString("\n      " + l)
+	}
+	return b.String()
 }
 
 // reason finds the text given to Skip among a test's output.
