@@ -91,6 +91,7 @@ func (e *Engine) Resume(ctx context.Context, id lift.InstanceID) (uint64, []lift
 	var last uint64
 	var pending []lift.Effect
 	err := e.View(ctx, func(tx store.Tx) error {
+		last, pending = 0, nil
 		c, ok, err := store.Conversations.Get(tx, string(id))
 		if err != nil {
 			return err

@@ -166,9 +166,10 @@ func (w *world) with(change func(*Options)) *world {
 func TestEventsHaveRisingTimes(t *testing.T) {
 	w := newWorld(t).with(func(o *Options) { o.Sinks = func(string) []string { return []string{"s"} } })
 	ahead := w.now.Add(time.Second)
-	ticket := &lift.Ticket{ID: "t", Region: region, Configuration: "c", NotedAt: ahead}
+	var ticket *lift.Ticket
 	var at []time.Time
 	w.update(func(tx *Tx) error {
+		ticket = &lift.Ticket{ID: "t", Region: region, Configuration: "c", NotedAt: ahead}
 		at = nil
 		for range 2 {
 			err := tx.tell(nil, []*lift.Ticket{ticket}, func(n event.News) event.Event {
