@@ -64,6 +64,7 @@ func TestEventCodesOfAnEra(t *testing.T) {
 	var codes []lift.EventCode
 	if err := w.View(t.Context(), func(tx store.Tx) error {
 		evs, err := store.Events.All(tx, "fleet", "fleet-1/")
+		codes = nil
 		for _, e := range evs {
 			codes = append(codes, e.Code)
 		}
