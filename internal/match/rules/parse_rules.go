@@ -372,7 +372,7 @@ func (r *reader) latency(rule *Rule, limits *Limits, n *node, path string) {
 		rule.Reference = AggregateMin
 	case i == 1:
 		rule.Reference = AggregateAvg
-	case n.member("distanceReference") == nil && n.member("maxDistance") != nil:
+	case n.member("distanceReference") == nil && n.member("maxDistance") != nil && !r.set.Large:
 		r.bad(n, path+".distanceReference", "is missing, and maxDistance needs it", `add "distanceReference": "min" or "avg"`)
 	}
 	if v := n.member("distanceReference"); v != nil && n.member("maxDistance") == nil {
