@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -58,7 +59,7 @@ var (
 type Agent struct {
 	o        Options
 	client   *http.Client
-	base     string
+	base     *url.URL
 	commands chan lift.Effect
 
 	news   chan struct{} // cap 1: something to send
@@ -69,8 +70,7 @@ type Agent struct {
 	core    *AgentEnd
 	asked   map[Ticket]chan lift.Reply // callers of Ask who still wait
 	changed chan struct{}              // closed and renewed when something was acknowledged
-	up      bool
-	err     error // of Run
+	err     error                      // of Run
 }
 
 // NewAgent makes a link that is not connected yet: Run does that. The error
@@ -151,19 +151,17 @@ func (a *Agent) connect(ctx context.Context) error {
 	a.core.Open(time.Now())
 	a.mu.Unlock()
 
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	broken := make(chan error, 1)
 	var wg sync.WaitGroup
-	wg.Go(func() { cancel(a.read(ctx, ws)) })
-	err = a.write(ctx, ws)
-	if errors.Is(err, ErrProtocol) || errors.Is(err, ErrVersion) {
-		_ = ws.Close(codeProtocol, reason(err)) // it says why, for the other end's log
+	wg.Go(func() { broken <- a.read(ctx, ws) })
+	err = a.write(ctx, ws, broken)
+	if code := refusal(err); code != 0 {
+		_ = ws.Close(code, reason(err)) // it says why, for the other end's log
 	}
 	_ = ws.CloseNow()
 	wg.Wait()
 	a.mu.Lock()
 	a.core.Close()
-	a.up = false
 	a.mu.Unlock()
 	return err
 }
@@ -171,7 +169,7 @@ func (a *Agent) connect(ctx context.Context) error {
 func (a *Agent) dial(ctx context.Context) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	ws, resp, err := websocket.Dial(ctx, a.url("/agent", nil), &websocket.DialOptions{
+	ws, resp, err := websocket.Dial(ctx, a.url("/agent").String(), &websocket.DialOptions{
 		HTTPClient: a.client,
 		HTTPHeader: a.header(),
 	})
@@ -205,11 +203,11 @@ func (a *Agent) read(ctx context.Context, ws *websocket.Conn) error {
 func (a *Agent) receive(data []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	before := a.core.Welcomed()
 	if err := a.core.Receive(time.Now(), data); err != nil {
 		return err
 	}
-	if !a.up && a.core.Welcomed() {
-		a.up = true
+	if a.core.Welcomed() != before {
 		a.o.Log.Info("link up", "server", a.o.Server)
 	}
 	for _, r := range a.core.Replies() {
@@ -224,7 +222,7 @@ func (a *Agent) receive(data []byte) error {
 }
 
 // write sends what there is to say until the connection ends.
-func (a *Agent) write(ctx context.Context, ws *websocket.Conn) error {
+func (a *Agent) write(ctx context.Context, ws *websocket.Conn, broken <-chan error) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -235,18 +233,18 @@ func (a *Agent) write(ctx context.Context, ws *websocket.Conn) error {
 			return err
 		}
 		if data != nil {
+			// After an error the connection is broken, and the reader says how.
 			wctx, cancel := context.WithTimeout(ctx, silence)
-			err := ws.Write(wctx, websocket.MessageText, data)
+			_ = ws.Write(wctx, websocket.MessageText, data)
 			cancel()
-			if err != nil {
-				return cmp.Or(context.Cause(ctx), err)
-			}
 			continue
 		}
 		timer.Reset(time.Until(due))
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return ctx.Err()
+		case err := <-broken:
+			return err
 		case <-timer.C:
 		case <-a.news:
 		}
@@ -289,7 +287,7 @@ func (a *Agent) Commands() <-chan lift.Effect { return a.commands }
 func (a *Agent) Connected() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.up
+	return a.core.Welcomed()
 }
 
 // Report tells the service what happened, each event once and in order. It
@@ -340,12 +338,9 @@ func (a *Agent) report(ctx context.Context, ev lift.Event, reply chan lift.Reply
 		}
 		changed := a.changed
 		a.mu.Unlock()
-		switch {
-		case err == nil:
+		if !errors.Is(err, ErrFull) {
 			wake(a.news)
-			return ticket, nil
-		case !errors.Is(err, ErrFull):
-			return 0, err
+			return ticket, err
 		}
 		select {
 		case <-changed:

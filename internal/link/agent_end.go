@@ -23,7 +23,6 @@ type AgentEnd struct {
 	open    bool
 	greeted bool // hello is sent, on this connection
 	welcome bool // welcome has arrived, on this connection
-	met     bool // welcome has arrived once in this life
 	pulse   pulse
 }
 
@@ -106,20 +105,20 @@ func (e *AgentEnd) Receive(now time.Time, data []byte) error {
 	return e.commands.receive(f.Command)
 }
 
-// resume begins where the service says it is. Until the first welcome of its
-// life an agent has sent no event, so the service must know of none.
+// resume begins where the service says it is. An agent sends no event before
+// its first welcome, so there the service must know of none.
 func (e *AgentEnd) resume(w *welcome) error {
 	switch {
 	case e.welcome || !e.greeted:
 		return protocol("a welcome out of turn")
 	case w.Version < oldestVersion || w.Version > version:
 		return fmt.Errorf("%w: the service wants to speak %d, this agent speaks %d to %d", ErrVersion, w.Version, oldestVersion, version)
-	case !e.met && w.LastEvent > 0, w.LastEvent > e.events.last:
+	case w.LastEvent > e.events.last:
 		return fmt.Errorf("%w: the service has handled event %d, this agent has sent %d", ErrOtherLife, w.LastEvent, e.events.last)
 	case w.LastEvent < e.events.acked:
 		return fmt.Errorf("%w: it acknowledged event %d and now knows of %d", ErrForgotten, e.events.acked, w.LastEvent)
 	}
-	e.welcome, e.met = true, true
+	e.welcome = true
 	e.events.resume(w.LastEvent, w.WindowEvents, w.WindowBytes)
 	e.commands.resume()
 	return nil
@@ -131,7 +130,7 @@ func (e *AgentEnd) Next(now time.Time) (frame []byte, due time.Time, err error) 
 	if !e.open {
 		return nil, time.Time{}, nil
 	}
-	if now.Sub(e.pulse.heard) >= silence {
+	if e.pulse.silent(now) {
 		return nil, time.Time{}, ErrSilent
 	}
 	var c composer
@@ -150,14 +149,5 @@ func (e *AgentEnd) Next(now time.Time) (frame []byte, due time.Time, err error) 
 			}
 		}
 	}
-	if frame, err = c.frame(); err != nil {
-		return nil, time.Time{}, err
-	}
-	if frame == nil && now.Sub(e.pulse.said) >= beatEvery {
-		frame = heartbeat
-	}
-	if frame != nil {
-		e.pulse.said = now
-	}
-	return frame, e.pulse.due(), nil
+	return e.pulse.next(now, &c)
 }

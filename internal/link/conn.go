@@ -26,22 +26,29 @@ type conn struct {
 	cancel context.CancelCauseFunc
 	arrive chan struct{} // cap 1: something to handle
 	news   chan struct{} // cap 1: something to write
-	stop   chan struct{} // closed by drain
+	stop   <-chan struct{}
+	drain  func() // closes stop: lets the batch in hand finish and be acknowledged, then ends
 
-	mu       sync.Mutex
-	core     *ServiceEnd
-	code     websocket.StatusCode // to close with
-	draining bool                 // stop is closed
-	flushed  bool                 // nothing more will be handled: write what is there and close
+	mu      sync.Mutex
+	core    *ServiceEnd
+	flushed bool // nothing more will be handled: write what is there and close
+}
+
+// ending is the cause of the end of a conn's ctx, and what its close frame says.
+type ending struct {
+	code websocket.StatusCode
+	error
 }
 
 func newConn(h *Hub, id lift.InstanceID) *conn {
 	c := &conn{
 		hub: h, id: id,
-		arrive: make(chan struct{}, 1), news: make(chan struct{}, 1), stop: make(chan struct{}),
+		arrive: make(chan struct{}, 1), news: make(chan struct{}, 1),
 		core: NewServiceEnd(time.Now(), id),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	stop, drain := context.WithCancel(context.Background())
+	c.stop, c.drain = stop.Done(), drain
 	return c
 }
 
@@ -54,9 +61,8 @@ func (c *conn) run(ws *websocket.Conn) error {
 	defer late.Stop()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		code, err := c.handle(late)
-		if err != nil {
-			c.end(code, err)
+		if err := c.handle(late); err != nil {
+			c.end(websocket.StatusTryAgainLater, err)
 			return
 		}
 		c.mu.Lock()
@@ -65,37 +71,17 @@ func (c *conn) run(ws *websocket.Conn) error {
 		wake(c.news)
 	})
 	wg.Go(func() {
-		code, err := c.write(ws)
-		c.end(code, err)
-		c.mu.Lock()
-		code = c.code
-		c.mu.Unlock()
-		ws.Close(code, reason(context.Cause(c.ctx)))
+		c.end(websocket.StatusGoingAway, c.write(ws))
+		e := context.Cause(c.ctx).(ending)
+		ws.Close(e.code, reason(e))
 	})
-	c.end(websocket.StatusNormalClosure, c.read(ws))
+	c.end(c.read(ws))
 	wg.Wait()
 	return context.Cause(c.ctx)
 }
 
 // end ends the connection for that reason, unless it has ended already.
-func (c *conn) end(code websocket.StatusCode, err error) {
-	c.mu.Lock()
-	if c.code == 0 {
-		c.code = code
-	}
-	c.mu.Unlock()
-	c.cancel(err)
-}
-
-// drain lets the batch in hand finish and be acknowledged, then ends.
-func (c *conn) drain() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.draining {
-		c.draining = true
-		close(c.stop)
-	}
-}
+func (c *conn) end(code websocket.StatusCode, err error) { c.cancel(ending{code, err}) }
 
 func (c *conn) heard() time.Time {
 	c.mu.Lock()
@@ -114,45 +100,41 @@ func (c *conn) send(effects []lift.Effect) {
 	wake(c.news)
 }
 
-// read takes frames until the connection breaks. It does not look at c.ctx:
-// the writer closes the socket, and that ends it.
-func (c *conn) read(ws *websocket.Conn) error {
+// read takes frames until the connection breaks or one is not accepted. It
+// does not look at c.ctx: the writer closes the socket, and that ends it.
+func (c *conn) read(ws *websocket.Conn) (websocket.StatusCode, error) {
 	for {
 		_, data, err := ws.Read(context.Background())
 		if err != nil {
-			return err
+			return websocket.StatusNormalClosure, err
 		}
 		c.mu.Lock()
 		err = c.core.Receive(time.Now(), data)
 		c.mu.Unlock()
-		switch {
-		case errors.Is(err, ErrVersion):
-			c.end(codeVersion, err)
-		case err != nil:
-			c.end(codeProtocol, err)
-		default:
-			wake(c.arrive)
+		if err != nil {
+			return refusal(err), err
 		}
+		wake(c.arrive)
 	}
 }
 
 // handle resumes the conversation and then handles batch after batch, until
-// drain.
-func (c *conn) handle(late *time.Timer) (websocket.StatusCode, error) {
+// drain; then it returns nil.
+func (c *conn) handle(late *time.Timer) error {
 	svc, log := c.hub.o.Service, c.hub.o.Log
 	for !c.greeted() {
 		select {
 		case <-c.ctx.Done():
-			return 0, context.Cause(c.ctx)
+			return context.Cause(c.ctx)
 		case <-c.stop:
-			return 0, nil
+			return nil
 		case <-c.arrive:
 		}
 	}
 	late.Stop()
 	last, pending, err := svc.Resume(c.ctx, c.id)
 	if err != nil {
-		return websocket.StatusTryAgainLater, fmt.Errorf("resume: %w", err)
+		return fmt.Errorf("resume: %w", err)
 	}
 	c.mu.Lock()
 	c.core.Resume(last, pending)
@@ -166,22 +148,22 @@ func (c *conn) handle(late *time.Timer) (websocket.StatusCode, error) {
 		if !ok {
 			select {
 			case <-c.ctx.Done():
-				return 0, context.Cause(c.ctx)
+				return context.Cause(c.ctx)
 			case <-c.stop:
-				return 0, nil
+				return nil
 			case <-c.arrive:
 			}
 			continue
 		}
 		ack, err := svc.Handle(c.ctx, c.id, b)
 		if err != nil {
-			return websocket.StatusTryAgainLater, fmt.Errorf("handle: %w", err)
+			return fmt.Errorf("handle: %w", err)
 		}
 		c.mu.Lock()
 		unanswered, err := c.core.Handled(ack)
 		c.mu.Unlock()
 		if err != nil {
-			return websocket.StatusInternalError, err
+			return err
 		}
 		if len(unanswered) > 0 {
 			log.Error("agent asked, the service has no reply", "instance", c.id, "events", unanswered)
@@ -189,7 +171,7 @@ func (c *conn) handle(late *time.Timer) (websocket.StatusCode, error) {
 		wake(c.news)
 		select {
 		case <-c.stop:
-			return 0, nil
+			return nil
 		default:
 		}
 	}
@@ -202,7 +184,7 @@ func (c *conn) greeted() bool {
 }
 
 // write sends what there is to say until the connection ends.
-func (c *conn) write(ws *websocket.Conn) (websocket.StatusCode, error) {
+func (c *conn) write(ws *websocket.Conn) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -211,26 +193,24 @@ func (c *conn) write(ws *websocket.Conn) (websocket.StatusCode, error) {
 		flushed := c.flushed
 		c.mu.Unlock()
 		if err != nil {
-			return websocket.StatusGoingAway, err
+			return err
 		}
 		if data != nil {
 			// Not c.ctx: its end in the middle of a frame would break the
-			// connection, and the other end would not learn why.
+			// connection, and the other end would not learn why. After an error
+			// the connection is broken, and the reader says how.
 			ctx, cancel := context.WithTimeout(context.Background(), silence)
-			err := ws.Write(ctx, websocket.MessageText, data)
+			_ = ws.Write(ctx, websocket.MessageText, data)
 			cancel()
-			if err != nil {
-				return websocket.StatusGoingAway, err
-			}
 			continue
 		}
 		if flushed {
-			return websocket.StatusGoingAway, errStopping
+			return errStopping
 		}
 		timer.Reset(time.Until(due))
 		select {
 		case <-c.ctx.Done():
-			return 0, context.Cause(c.ctx)
+			return context.Cause(c.ctx)
 		case <-timer.C:
 		case <-c.news:
 		}
@@ -244,10 +224,17 @@ func wake(c chan struct{}) {
 	}
 }
 
-// reason cuts err to what a close frame holds: 123 bytes.
-func reason(err error) string {
-	if err == nil {
-		return ""
+// refusal is the code that says why a frame was not accepted, 0 for any other
+// error.
+func refusal(err error) websocket.StatusCode {
+	switch {
+	case errors.Is(err, ErrVersion):
+		return codeVersion
+	case errors.Is(err, ErrProtocol):
+		return codeProtocol
 	}
-	return truncate(err.Error(), 123)
+	return 0
 }
+
+// reason cuts err to what a close frame holds: 123 bytes.
+func reason(err error) string { return truncate(err.Error(), 123) }

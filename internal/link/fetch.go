@@ -11,14 +11,15 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// dialer returns the client that reaches o.Server, and the URL before every
-// path. A unix socket has no name, so any does.
-func dialer(o Options) (*http.Client, string, error) {
+// dialer returns the client that reaches o.Server, and its URL without a path.
+// A unix socket has no name, so any does.
+func dialer(o Options) (*http.Client, *url.URL, error) {
 	t := &http.Transport{
 		TLSClientConfig:       o.TLS,
 		TLSHandshakeTimeout:   dialTimeout,
@@ -29,28 +30,27 @@ func dialer(o Options) (*http.Client, string, error) {
 	client := &http.Client{Transport: t}
 	if path, ok := strings.CutPrefix(o.Server, "unix:"); ok {
 		if path == "" {
-			return nil, "", errors.New("link: unix: needs the path of a socket")
+			return nil, nil, errors.New("link: unix: needs the path of a socket")
 		}
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		}
-		return client, "http://service", nil
+		return client, &url.URL{Scheme: "http", Host: "service"}, nil
 	}
 	u, err := url.Parse(o.Server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, "", fmt.Errorf("link: the server %q is none of unix:/path, http://host:port, https://host:port", o.Server)
+		return nil, nil, fmt.Errorf("link: the server %q is none of unix:/path, http://host:port, https://host:port", o.Server)
 	}
 	t.Proxy = http.ProxyFromEnvironment
 	t.DialContext = (&net.Dialer{Timeout: dialTimeout}).DialContext
-	return client, u.Scheme + "://" + u.Host, nil
+	return client, &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
 }
 
-func (a *Agent) url(path string, q url.Values) string {
-	if q == nil {
-		q = url.Values{}
-	}
-	q.Set("instance", string(a.o.Instance))
-	return a.base + path + "?" + q.Encode()
+// url returns where the service has something for this agent. The query may
+// hold more than who asks.
+func (a *Agent) url(path string, query ...string) *url.URL {
+	q := append(query, "instance="+url.QueryEscape(string(a.o.Instance)))
+	return &url.URL{Scheme: a.base.Scheme, Host: a.base.Host, Path: path, RawQuery: strings.Join(q, "&")}
 }
 
 func (a *Agent) header() http.Header {
@@ -84,6 +84,24 @@ func (a *Agent) persist(ctx context.Context, try func() (moved bool, err error))
 	}
 }
 
+// do makes a request beside the conversation. An answer of another status than
+// those is an error.
+func (a *Agent) do(ctx context.Context, method string, u *url.URL, h http.Header, body []byte, statuses ...int) (*http.Response, error) {
+	// It cannot fail with a method that there is and a URL that is given later.
+	req, _ := http.NewRequestWithContext(ctx, method, "", bytes.NewReader(body))
+	req.URL, req.Header = u, h
+	resp, err := a.client.Do(req)
+	if err != nil || slices.Contains(statuses, resp.StatusCode) {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	err = fmt.Errorf("the service answered %d: %s", resp.StatusCode, rest(resp.Body))
+	if final(resp.StatusCode) {
+		err = fmt.Errorf("%w: %w", errFinal, err)
+	}
+	return nil, err
+}
+
 // final reports whether asking again is of no use. 401 is not final, as on
 // the link itself: tokens can be put right.
 func final(status int) bool {
@@ -110,68 +128,58 @@ func (a *Agent) FetchBuild(ctx context.Context, w io.Writer) (size int64, err er
 type fetch struct {
 	w         io.Writer
 	got, size int64
+	watch     *time.Timer // of one attempt: cuts a transfer that does not move
 }
 
+// Write takes what arrived.
+func (f *fetch) Write(b []byte) (int, error) {
+	f.watch.Reset(stall)
+	n, err := f.w.Write(b)
+	f.got += int64(n)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errFinal, err) // the writer's trouble, not the network's
+	}
+	return n, err
+}
+
+// fetch makes one attempt at what is missing.
 func (a *Agent) fetch(ctx context.Context, f *fetch) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url("/agent/build", nil), nil)
-	if err != nil {
-		return err
-	}
-	req.Header = a.header()
+	h := a.header()
 	if f.got > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", f.got))
+		h.Set("Range", fmt.Sprintf("bytes=%d-", f.got))
 	}
-	resp, err := a.client.Do(req)
+	resp, err := a.do(ctx, http.MethodGet, a.url("/agent/build"), h, nil, http.StatusOK, http.StatusPartialContent)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	size, from := resp.ContentLength, int64(0)
-	switch resp.StatusCode {
-	case http.StatusOK:
-		if f.got > 0 {
-			return fmt.Errorf("%w: the service does not resume the download", errFinal)
-		}
-	case http.StatusPartialContent:
+	if resp.StatusCode == http.StatusPartialContent {
 		var to int64
-		if _, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size); err != nil || from != f.got {
-			return fmt.Errorf("%w: asked for bytes from %d, got %q", errFinal, f.got, resp.Header.Get("Content-Range"))
+		if _, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size); err != nil {
+			return fmt.Errorf("%w: a part of the build without its place: %w", errFinal, err)
 		}
-	default:
-		err := fmt.Errorf("the service answered %d: %s", resp.StatusCode, rest(resp.Body))
-		if final(resp.StatusCode) {
-			err = fmt.Errorf("%w: %w", errFinal, err)
-		}
-		return err
 	}
-	if f.size >= 0 && size != f.size {
+	switch {
+	case from != f.got:
+		return fmt.Errorf("%w: the service does not resume the download: asked for bytes from %d, got them from %d", errFinal, f.got, from)
+	case f.size >= 0 && size != f.size:
 		return fmt.Errorf("%w: the build had %d bytes and now has %d", errFinal, f.size, size)
 	}
 	f.size = size
 	// A transfer may take hours, but it must move.
-	watch := time.AfterFunc(stall, func() { cancel(fmt.Errorf("nothing has arrived for %v", stall)) })
-	defer watch.Stop()
-	buf := make([]byte, 256<<10)
-	for {
-		n, err := resp.Body.Read(buf)
-		if n > 0 {
-			watch.Reset(stall)
-			if _, err := f.w.Write(buf[:n]); err != nil {
-				return fmt.Errorf("%w: %w", errFinal, err) // the writer's trouble, not the network's
-			}
-			f.got += int64(n)
-		}
-		switch {
-		case f.got == f.size, err == io.EOF && f.size < 0:
-			return nil
-		case err == io.EOF:
-			return io.ErrUnexpectedEOF
-		case err != nil:
-			return fmt.Errorf("%w after %d bytes", err, f.got)
-		}
+	f.watch = time.AfterFunc(stall, func() { cancel(fmt.Errorf("nothing has arrived for %v", stall)) })
+	defer f.watch.Stop()
+	_, err = io.CopyBuffer(f, resp.Body, make([]byte, 256<<10))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w after %d bytes", err, f.got)
+	case f.got < f.size:
+		return io.ErrUnexpectedEOF
 	}
+	return nil
 }
 
 // AppendLog sends all of r to the log key, from offset on, and returns the
@@ -182,17 +190,12 @@ func (a *Agent) AppendLog(ctx context.Context, key string, offset int64, r io.Re
 	if !validKey(key) {
 		return 0, fmt.Errorf("link: %q cannot be the key of a log", key)
 	}
-	size = offset
 	buf := make([]byte, logChunkBytes)
-	for first := true; ; first = false {
+	for {
 		n, rerr := io.ReadFull(r, buf)
-		if n == 0 && !first {
-			return size, nil
-		}
-		chunk := buf[:n]
 		err := a.persist(ctx, func() (bool, error) {
 			var err error
-			size, err = a.appendLog(ctx, key, offset, chunk)
+			size, err = a.appendLog(ctx, key, offset, buf[:n])
 			return false, err
 		})
 		if err != nil {
@@ -212,24 +215,12 @@ func (a *Agent) AppendLog(ctx context.Context, key string, offset int64, r io.Re
 func (a *Agent) appendLog(ctx context.Context, key string, offset int64, chunk []byte) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*stall)
 	defer cancel()
-	u := a.url("/agent/logs/"+key, url.Values{"offset": {strconv.FormatInt(offset, 10)}})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u, bytes.NewReader(chunk))
-	if err != nil {
-		return offset, fmt.Errorf("%w: %w", errFinal, err)
-	}
-	req.Header = a.header()
-	resp, err := a.client.Do(req)
+	u := a.url("/agent/logs/"+key, "offset="+strconv.FormatInt(offset, 10))
+	resp, err := a.do(ctx, http.MethodPost, u, a.header(), chunk, http.StatusOK, http.StatusConflict)
 	if err != nil {
 		return offset, err
 	}
 	defer resp.Body.Close()
-	if s := resp.StatusCode; s != http.StatusOK && s != http.StatusConflict {
-		err := fmt.Errorf("the service answered %d: %s", s, rest(resp.Body))
-		if final(s) {
-			err = fmt.Errorf("%w: %w", errFinal, err)
-		}
-		return offset, err
-	}
 	var answer sizeOf
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 4096)).Decode(&answer); err != nil {
 		return offset, fmt.Errorf("read the size of a log: %w", err)

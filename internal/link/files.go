@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -52,19 +51,18 @@ type sizeOf struct {
 	Size int64 `json:"size"`
 }
 
-func (h *Hub) serveLog(w http.ResponseWriter, r *http.Request, id lift.InstanceID, escaped string) {
-	key, err := url.PathUnescape(escaped)
-	if err != nil || !validKey(key) {
+func (h *Hub) serveLog(w http.ResponseWriter, r *http.Request, id lift.InstanceID, key string) {
+	if !validKey(key) {
 		http.Error(w, "a log has a key of up to 512 letters, digits and . _ - in parts separated by /", http.StatusBadRequest)
 		return
 	}
-	offset, err := strconv.ParseInt(r.URL.Query().Get("offset"), 10, 64)
-	if err != nil || offset < 0 {
+	offset, err := strconv.ParseUint(r.URL.Query().Get("offset"), 10, 63)
+	if err != nil {
 		http.Error(w, "?offset= is where the piece begins, in bytes from 0", http.StatusBadRequest)
 		return
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(2 * stall))
-	size, err := h.o.Service.AppendLog(r.Context(), id, key, offset, http.MaxBytesReader(w, r.Body, logRequestBytes))
+	size, err := h.o.Service.AppendLog(r.Context(), id, key, int64(offset), http.MaxBytesReader(w, r.Body, logRequestBytes))
 	status := http.StatusOK
 	switch _, tooLarge := errors.AsType[*http.MaxBytesError](err); {
 	case errors.Is(err, ErrOffset):

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -39,14 +41,16 @@ func randomBytes(n int) []byte {
 // passed.
 type slowly struct {
 	bytes.Buffer
-	n    *network
-	next int
+	n      *network
+	next   int
+	breaks int
 }
 
 func (s *slowly) Write(b []byte) (int, error) {
 	if s.Len() >= s.next {
 		s.next = s.Len() + 1<<20
 		s.n.cut()
+		s.breaks++
 	}
 	return s.Buffer.Write(b)
 }
@@ -54,13 +58,21 @@ func (s *slowly) Write(b []byte) (int, error) {
 func TestFetchBuild(t *testing.T) {
 	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
 		svc.build = randomBytes(5 << 20)
-		svc.set(only("Build", 2, errors.New("the store is away")))
 		a := n.agent("i-1")
 		defer a.client.CloseIdleConnections()
 		w := &slowly{n: n, next: 1000}
+		began := time.Now()
 		size, err := a.FetchBuild(t.Context(), w)
 		if err != nil || size != int64(len(svc.build)) || !bytes.Equal(w.Bytes(), svc.build) {
 			t.Errorf("got %d bytes, %v", size, err)
+		}
+		// Each break came after something had moved, so no pause grew.
+		if took := time.Since(began); w.breaks < 5 || took > time.Duration(w.breaks)*firstPause {
+			t.Errorf("%d breaks took %v", w.breaks, took)
+		}
+		svc.set(only("Build", 2, errors.New("the store is away")))
+		if _, err := a.FetchBuild(t.Context(), io.Discard); err != nil {
+			t.Error(err)
 		}
 	})
 }
@@ -85,12 +97,15 @@ func TestFetchBuildGivesUp(t *testing.T) {
 // A service that changed its mind about the build ends the download; one that
 // is in trouble does not.
 func TestFetchBuildFrom(t *testing.T) {
-	part := func(from, to string, status int) http.HandlerFunc { // the first answer breaks off after 4 bytes
+	begin := func(w http.ResponseWriter) { // 4 of 8 bytes
+		w.Header().Set("Content-Length", "8")
+		_, _ = w.Write([]byte("abcd"))
+		w.(http.Flusher).Flush()
+	}
+	part := func(from, to string, status int) http.HandlerFunc { // the first answer breaks off
 		return func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Range") == "" {
-				w.Header().Set("Content-Length", "8")
-				_, _ = w.Write([]byte("abcd"))
-				w.(http.Flusher).Flush()
+				begin(w)
 				panic(http.ErrAbortHandler)
 			}
 			if from != "" {
@@ -109,13 +124,31 @@ func TestFetchBuildFrom(t *testing.T) {
 		{"the rest", part("bytes 4-7/8", "efgh", 206), "abcdefgh", ""},
 		{"all of it again", part("", "abcdefgh", 200), "abcd", "does not resume"},
 		{"from elsewhere", part("bytes 3-7/8", "defgh", 206), "abcd", "asked for bytes from 4"},
-		{"from nowhere", part("bytes", "efgh", 206), "abcd", "asked for bytes from 4"},
+		{"from nowhere", part("bytes", "efgh", 206), "abcd", "without its place"},
 		{"of another build", part("bytes 4-8/9", "efghi", 206), "abcd", "had 8 bytes and now has 9"},
 		{"of no known size", func(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write([]byte("ab"))
 			w.(http.Flusher).Flush()
 			_, _ = w.Write([]byte("cd"))
 		}, "abcd", ""},
+		{"piece by piece", func(w http.ResponseWriter, r *http.Request) {
+			from := 0
+			_, _ = fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/8", from, from+2))
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write([]byte("abcdefgh")[from:min(from+3, 8)])
+		}, "abcdefgh", ""},
+		{"that stands still", func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Range") == "" {
+				begin(w)
+				<-r.Context().Done() // the agent gives up first
+				return
+			}
+			part("bytes 4-7/8", "efgh", 206)(w, r)
+		}, "abcdefgh", ""},
+		{"not given out", func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "no build", http.StatusForbidden)
+		}, "", "the service answered 403: no build"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			n := newNetwork(t)
@@ -127,7 +160,7 @@ func TestFetchBuildFrom(t *testing.T) {
 			defer cancel()
 			var got bytes.Buffer
 			_, err := a.FetchBuild(ctx, &got)
-			if got.String() != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			if got.String() != tt.want || ctx.Err() != nil || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%s: %q, %v", tt.name, got.String(), err)
 			}
 		})
@@ -145,6 +178,24 @@ func TestFetchBuildFrom(t *testing.T) {
 			t.Errorf("into a writer that fails: %v", err)
 		}
 	})
+}
+
+// Where an agent asks, for each way to name a service.
+func TestURL(t *testing.T) {
+	for server, want := range map[string]string{
+		"unix:/run/s":               "http://service/agent/build?a=b&instance=i%261",
+		"http://h:1/ignored?x=y":    "http://h:1/agent/build?a=b&instance=i%261",
+		"https://[fe80::1%25en0]:1": "https://[fe80::1%25en0]:1/agent/build?a=b&instance=i%261",
+	} {
+		a, err := NewAgent(Options{Server: server, Instance: "i&1", Token: "t"})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if got := a.url("/agent/build", "a=b").String(); got != want {
+			t.Errorf("at %s: %s, want %s", server, got, want)
+		}
+	}
 }
 
 type writeFails struct{ err error }
@@ -188,6 +239,8 @@ func TestAppendLog(t *testing.T) {
 	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
 		a := n.agent("i-1")
 		defer a.client.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
 		text := randomBytes(3<<20 + 17)
 		// The answer to every second piece is lost after it was written.
 		var calls atomic.Int32
@@ -197,12 +250,12 @@ func TestAppendLog(t *testing.T) {
 			}
 			return nil
 		})
-		size, err := a.AppendLog(t.Context(), "p/server.log", 0, bytes.NewReader(text[:2<<20]))
+		size, err := a.AppendLog(ctx, "p/server.log", 0, bytes.NewReader(text[:2<<20]))
 		if err != nil || size != 2<<20 {
 			t.Fatalf("got %d, %v", size, err)
 		}
 		// The second half again, and the rest.
-		size, err = a.AppendLog(t.Context(), "p/server.log", 1<<20, bytes.NewReader(text[1<<20:]))
+		size, err = a.AppendLog(ctx, "p/server.log", 1<<20, bytes.NewReader(text[1<<20:]))
 		if err != nil || size != int64(len(text)) {
 			t.Fatalf("got %d, %v", size, err)
 		}
@@ -210,18 +263,72 @@ func TestAppendLog(t *testing.T) {
 			t.Errorf("the log has %d bytes of %d, or others", len(got), len(text))
 		}
 		// A gap.
-		size, err = a.AppendLog(t.Context(), "p/server.log", size+1, strings.NewReader("x"))
+		size, err = a.AppendLog(ctx, "p/server.log", size+1, strings.NewReader("x"))
 		if !errors.Is(err, ErrOffset) || size != int64(len(text)) {
 			t.Errorf("behind the end: %d, %v", size, err)
 		}
 		// Nothing to say is a question for the size.
-		if size, err = a.AppendLog(t.Context(), "empty", 0, strings.NewReader("")); err != nil || size != 0 {
+		if size, err = a.AppendLog(ctx, "empty", 0, strings.NewReader("")); err != nil || size != 0 {
 			t.Errorf("got %d, %v", size, err)
 		}
-		if _, err = a.AppendLog(t.Context(), "../x", 0, strings.NewReader("")); err == nil {
+		if _, err = a.AppendLog(ctx, "../x", 0, strings.NewReader("")); err == nil {
 			t.Error("took a key that leads elsewhere")
 		}
+		// What was read of a log before it failed is kept.
+		torn := errors.New("the disk is torn")
+		size, err = a.AppendLog(ctx, "torn", 0, io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(torn)))
+		if err != torn || size != 3 {
+			t.Errorf("of a log that cannot be read: %d, %v", size, err)
+		}
+		if ctx.Err() != nil {
+			t.Error("it took more than an hour")
+		}
 	})
+}
+
+// A service that is in trouble gets the piece again; one that does not want it
+// does not.
+func TestAppendLogTo(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		first http.HandlerFunc // answers the first time, then the service is well
+		err   string           // a part of it
+	}{
+		{"one that breaks off", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ""},
+		{"a proxy's page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>back soon") }, ""},
+		{"one that cannot now", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusServiceUnavailable) }, ""},
+		{"one that never can", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+		}, "the service answered 413: too large"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			svc := newService()
+			hub := NewHub(HubOptions{Service: svc})
+			var calls atomic.Int32
+			n := newNetwork(t)
+			n.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if calls.Add(1) == 1 {
+					tt.first(w, r)
+					return
+				}
+				hub.ServeHTTP(w, r)
+			}))
+			defer n.down()
+			a := n.agent("i-1")
+			defer a.client.CloseIdleConnections()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			size, err := a.AppendLog(ctx, "a", 0, strings.NewReader("text"))
+			switch {
+			case ctx.Err() != nil:
+				t.Errorf("%s: still tried after an hour: %v", tt.name, err)
+			case tt.err == "" && (err != nil || size != 4):
+				t.Errorf("%s: %d bytes, %v", tt.name, size, err)
+			case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
+				t.Errorf("%s: %v", tt.name, err)
+			}
+		})
+	}
 }
 
 func TestLogPiecesAreBounded(t *testing.T) {
@@ -251,5 +358,9 @@ func TestTail(t *testing.T) {
 				t.Errorf("size %d, offset %d: %q, want %q", tt.size, tt.offset, got, tt.want)
 			}
 		}
+	}
+	torn := errors.New("the network is torn")
+	if _, err := Tail(5, 0, iotest.ErrReader(torn)); err != torn {
+		t.Errorf("of a piece that cannot be read: %v", err)
 	}
 }

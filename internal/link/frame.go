@@ -103,11 +103,24 @@ var heartbeat = []byte("{}")
 // been silent for too long.
 type pulse struct{ said, heard time.Time }
 
-func (p *pulse) due() time.Time {
-	if s, h := p.said.Add(beatEvery), p.heard.Add(silence); s.Before(h) {
-		return s
+func (p *pulse) silent(now time.Time) bool { return now.Sub(p.heard) >= silence }
+
+// next returns what an end has composed, or a heartbeat when it is time for
+// one, or nil and when to ask again if there is no news before.
+func (p *pulse) next(now time.Time, c *composer) (frame []byte, due time.Time, err error) {
+	switch {
+	case c.err != nil:
+		return nil, time.Time{}, fmt.Errorf("link: encode: %w", c.err)
+	case len(c.buf) > 0:
+		frame, p.said = append(c.buf, '}'), now
+	case now.Sub(p.said) >= beatEvery:
+		frame, p.said = heartbeat, now
 	}
-	return p.heard.Add(silence)
+	due = p.said.Add(beatEvery)
+	if end := p.heard.Add(silence); end.Before(due) {
+		due = end
+	}
+	return frame, due, nil
 }
 
 // composer writes a frame member by member.
@@ -118,12 +131,9 @@ type composer struct {
 
 // member opens the member of that name.
 func (c *composer) member(name string) {
-	if c.buf == nil {
-		c.buf = make([]byte, 0, 512)
-	}
 	switch {
 	case len(c.buf) == 0:
-		c.buf = append(c.buf, '{')
+		c.buf = append(make([]byte, 0, 512), '{')
 	case c.buf[len(c.buf)-1] != '{':
 		c.buf = append(c.buf, ',')
 	}
@@ -141,11 +151,7 @@ func (c *composer) value(name string, v any) {
 // encode appends v.
 func (c *composer) encode(v any) {
 	b, err := json.Marshal(v)
-	if err != nil {
-		c.err = cmp.Or(c.err, fmt.Errorf("link: encode: %w", err))
-		return
-	}
-	c.buf = append(c.buf, b...)
+	c.buf, c.err = append(c.buf, b...), cmp.Or(c.err, err)
 }
 
 // numbered appends an encoded event under its number.
@@ -158,12 +164,4 @@ func (c *composer) numbered(seq uint64, ask bool, body []byte) {
 	c.buf = append(c.buf, `,"event":`...)
 	c.buf = append(c.buf, body...)
 	c.buf = append(c.buf, '}')
-}
-
-// frame returns what was composed, or nil if that was nothing.
-func (c *composer) frame() ([]byte, error) {
-	if c.err != nil || len(c.buf) == 0 {
-		return nil, c.err
-	}
-	return append(c.buf, '}'), nil
 }

@@ -38,7 +38,7 @@ type Hub struct {
 	wg sync.WaitGroup // connections; added to under mu, while not closed
 
 	mu     sync.Mutex
-	conns  map[lift.InstanceID]*conn
+	conns  map[lift.Receiver]*conn       // by the lift.ToAgent of their agents
 	past   map[lift.InstanceID]time.Time // when those not connected were last heard
 	closed bool
 }
@@ -47,7 +47,7 @@ type Hub struct {
 func NewHub(o HubOptions) *Hub {
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	o.MaxAgents = cmp.Or(o.MaxAgents, 10_000)
-	return &Hub{o: o, conns: map[lift.InstanceID]*conn{}, past: map[lift.InstanceID]time.Time{}}
+	return &Hub{o: o, conns: map[lift.Receiver]*conn{}, past: map[lift.InstanceID]time.Time{}}
 }
 
 // ServeHTTP takes the connection of an agent, the download of a build, or a
@@ -64,7 +64,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	path := r.URL.EscapedPath()
+	path := r.URL.Path
 	key, isLog := strings.CutPrefix(path, "/agent/logs/")
 	switch {
 	case path == "/agent" || path == "/agent/":
@@ -80,15 +80,16 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers a request that Authenticate did not let in.
 func refuse(w http.ResponseWriter, err error) {
-	le, ok := errors.AsType[*lift.Error](err)
-	switch {
-	case ok && le.Kind == lift.NotFound:
-		http.Error(w, le.Msg, http.StatusGone)
-	case ok && le.Kind == lift.Unauthorized:
-		http.Error(w, le.Msg, http.StatusUnauthorized)
-	default:
-		http.Error(w, "the service cannot check tokens now; try again", http.StatusServiceUnavailable)
+	text, status := "the service cannot check tokens now; try again", http.StatusServiceUnavailable
+	if le, ok := errors.AsType[*lift.Error](err); ok {
+		switch le.Kind {
+		case lift.NotFound:
+			text, status = le.Msg, http.StatusGone
+		case lift.Unauthorized:
+			text, status = le.Msg, http.StatusUnauthorized
+		}
 	}
+	http.Error(w, text, status)
 }
 
 // serveAgent holds the connection of an agent until it ends.
@@ -121,7 +122,8 @@ func (h *Hub) serveAgent(w http.ResponseWriter, r *http.Request, id lift.Instanc
 func (h *Hub) admit(c *conn) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	old := h.conns[c.id]
+	to := lift.ToAgent(c.id)
+	old := h.conns[to]
 	switch {
 	case h.closed:
 		return errors.New("the service is stopping; try again")
@@ -130,7 +132,7 @@ func (h *Hub) admit(c *conn) error {
 	case old != nil:
 		old.end(codeReplaced, errors.New("a newer connection of the same agent"))
 	}
-	h.conns[c.id] = c
+	h.conns[to] = c
 	h.wg.Add(1)
 	delete(h.past, c.id)
 	return nil
@@ -139,10 +141,11 @@ func (h *Hub) admit(c *conn) error {
 func (h *Hub) remove(c *conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.conns[c.id] != c {
+	to := lift.ToAgent(c.id)
+	if h.conns[to] != c {
 		return
 	}
-	delete(h.conns, c.id)
+	delete(h.conns, to)
 	h.past[c.id] = c.heard()
 	if len(h.past) > 1024+4*len(h.conns) {
 		for id, at := range h.past {
@@ -169,20 +172,16 @@ func (h *Hub) Send(effects []lift.Effect) {
 }
 
 func (h *Hub) conn(to lift.Receiver) *conn {
-	id, ok := strings.CutPrefix(string(to), string(lift.ToAgent("")))
-	if !ok {
-		return nil
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.conns[lift.InstanceID(id)]
+	return h.conns[to]
 }
 
 // Heard returns when an agent was last heard here, and false if it was not, or
-// is gone for more than an hour.
+// that is forgotten: not before an hour has passed.
 func (h *Hub) Heard(id lift.InstanceID) (time.Time, bool) {
 	h.mu.Lock()
-	c, at := h.conns[id], h.past[id]
+	c, at := h.conns[lift.ToAgent(id)], h.past[id]
 	h.mu.Unlock()
 	if c != nil {
 		return c.heard(), true
@@ -195,8 +194,8 @@ func (h *Hub) Connected() []lift.InstanceID {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ids := make([]lift.InstanceID, 0, len(h.conns))
-	for id := range h.conns {
-		ids = append(ids, id)
+	for _, c := range h.conns {
+		ids = append(ids, c.id)
 	}
 	slices.Sort(ids)
 	return ids

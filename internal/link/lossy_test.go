@@ -298,8 +298,9 @@ func (w *world) sendNow(ef lift.Effect) {
 // forgotten the command: when those still open are confirmed before that.
 func (w *world) tooLate(id lift.EffectID) bool {
 	in := &w.agent.commands
+	_, known := in.known[id]
 	switch {
-	case in.known[id] == nil:
+	case !known:
 		return slices.Contains(w.took, id) // forgotten, or the first copy
 	case !w.reg.end.resumed:
 		return true // what Resume reads goes before it, and may be much

@@ -137,8 +137,15 @@ func (s *service) Resume(ctx context.Context, id lift.InstanceID) (uint64, []lif
 	return last, pending, nil
 }
 
+// errHalf from before lets Handle claim to be done when it is not.
+var errHalf = errors.New("half done")
+
 func (s *service) Handle(ctx context.Context, id lift.InstanceID, b Batch) (Ack, error) {
-	if err := s.enter(ctx, "Handle"); err != nil {
+	switch err := s.enter(ctx, "Handle"); err {
+	case nil:
+	case errHalf:
+		return Ack{}, nil
+	default:
 		return Ack{}, err
 	}
 	s.mu.Lock()

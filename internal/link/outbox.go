@@ -181,13 +181,8 @@ func (o *outbox) acknowledge(upTo uint64, replies []NumberedReply) error {
 }
 
 // index returns where in sent the first event numbered seq or higher is, for
-// a seq beyond acked.
-func (o *outbox) index(seq uint64) int {
-	if seq > o.last {
-		return len(o.sent)
-	}
-	return max(0, len(o.sent)-int(o.last-seq)-1)
-}
+// a seq from acked+1 to last+1.
+func (o *outbox) index(seq uint64) int { return len(o.sent) - int(o.last+1-seq) }
 
 // trim drops the events at the front that the service is done with.
 func (o *outbox) trim() {

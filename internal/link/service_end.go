@@ -200,7 +200,7 @@ func (e *ServiceEnd) Handled(a Ack) (unanswered []uint64, err error) {
 // Next returns the next frame to send, or nil and when to ask again if there
 // is no news before. ErrSilent says that the connection is to be dropped.
 func (e *ServiceEnd) Next(now time.Time) (frame []byte, due time.Time, err error) {
-	if now.Sub(e.pulse.heard) >= silence {
+	if e.pulse.silent(now) {
 		return nil, time.Time{}, ErrSilent
 	}
 	var c composer
@@ -212,16 +212,7 @@ func (e *ServiceEnd) Next(now time.Time) (frame []byte, due time.Time, err error
 		e.composeAck(&c)
 		e.composeCommands(&c)
 	}
-	if frame, err = c.frame(); err != nil {
-		return nil, time.Time{}, err
-	}
-	if frame == nil && now.Sub(e.pulse.said) >= beatEvery {
-		frame = heartbeat
-	}
-	if frame != nil {
-		e.pulse.said = now
-	}
-	return frame, e.pulse.due(), nil
+	return e.pulse.next(now, &c)
 }
 
 // composeAck writes as many replies as a frame holds, and after the last the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
-	"github.com/coder/websocket"
 )
 
 // bubble runs f with fake time, a service behind a hub, and the network to it.
@@ -84,6 +84,17 @@ func testAskOutlivesARestart(t *testing.T, name string, soon time.Duration) {
 		if got := len(svc.handled("i-1")); got != 2 {
 			t.Errorf("handled %d events, want 2", got)
 		}
+		// A connection that stood for long is missed for no longer than at first.
+		time.Sleep(time.Hour)
+		n.cut()
+		began = time.Now()
+		if _, err := a.Ask(t.Context(), accept("r")); err != nil || time.Since(began) > firstPause {
+			t.Errorf("the reply came after %v, %v", time.Since(began), err)
+		}
+		began = time.Now()
+		if _, err := a.Ask(t.Context(), accept("s")); err != nil || time.Since(began) > 0 {
+			t.Errorf("on a connection that stands the reply came after %v, %v", time.Since(began), err)
+		}
 	})
 }
 
@@ -107,7 +118,19 @@ func TestAskGivenUpTakesEffect(t *testing.T) {
 		if _, err := a.Ask(t.Context(), exited("p")); err == nil {
 			t.Error("asked what nobody answers")
 		}
+		nobodyWaits(t, a)
 	})
+}
+
+// nobodyWaits wants an agent to keep nothing of questions that are answered or
+// given up: it may live for months.
+func nobodyWaits(t *testing.T, a *Agent) {
+	t.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.asked) > 0 {
+		t.Errorf("%d questions are still waited for", len(a.asked))
+	}
 }
 
 // TestHandleFails: whether a batch fails before or after its commit, it is
@@ -238,33 +261,6 @@ func TestNewerConnectionReplaces(t *testing.T) {
 	})
 }
 
-// TestReplacedConnectionIsClosed: the older one does not wait for its silence.
-func TestReplacedConnectionIsClosed(t *testing.T) {
-	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
-		a := n.agent("i-1")
-		older, err := a.dial(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		newer, err := a.dial(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer newer.CloseNow()
-		began := time.Now()
-		if _, _, err := older.Read(t.Context()); websocket.CloseStatus(err) != codeReplaced || time.Since(began) > 0 {
-			t.Errorf("after %v: %v", time.Since(began), err)
-		}
-		// And one that never says hello is not kept.
-		for err = nil; err == nil; { // until then it hears heartbeats
-			_, _, err = newer.Read(t.Context())
-		}
-		if websocket.CloseStatus(err) != codeProtocol || time.Since(began) != helloWithin {
-			t.Errorf("after %v: %v", time.Since(began), err)
-		}
-	})
-}
-
 func TestGoneEndsTheAgent(t *testing.T) {
 	bubble(t, func(t *testing.T, svc *service, hub *Hub, n *network) {
 		a, stop := n.run("i-1")
@@ -360,8 +356,11 @@ func TestReportWaitsWhenFull(t *testing.T) {
 		if reported != bufferEvents || ctx.Err() == nil {
 			t.Errorf("full after %d events, want %d", reported, bufferEvents)
 		}
-		n.serve(hub)
-		if err := a.Report(t.Context(), exited("last")); err != nil {
+		go func() {
+			time.Sleep(time.Minute)
+			n.serve(hub)
+		}()
+		if _, err := a.Ask(t.Context(), accept("last")); err != nil {
 			t.Error(err)
 		}
 		if err := a.Flush(t.Context()); err != nil {
@@ -370,6 +369,7 @@ func TestReportWaitsWhenFull(t *testing.T) {
 		if got := len(svc.handled("i-1")); got != reported+1 {
 			t.Errorf("handled %d events, want %d", got, reported+1)
 		}
+		nobodyWaits(t, a)
 	})
 }
 
@@ -493,10 +493,20 @@ func TestHandshakeRefusals(t *testing.T) {
 			t.Errorf("%s %s with %q: %d, want %d", tt.method, tt.url, tt.auth, got, tt.want)
 		}
 	}
-	busy := newService()
-	busy.set(func(context.Context, string) error { return lift.Errorf(lift.Throttling, "later") })
-	if got := answer(t, NewHub(HubOptions{Service: busy}), "GET", "/agent?instance=i-1", "Bearer token of i-1", nil).Code; got != http.StatusServiceUnavailable {
-		t.Errorf("a service that cannot check tokens answers %d", got)
+	for _, err := range []error{errors.New("the store is away"), lift.Errorf(lift.Throttling, "later")} {
+		busy := newService()
+		busy.set(func(context.Context, string) error { return err })
+		if got := answer(t, NewHub(HubOptions{Service: busy}), "GET", "/agent?instance=i-1", "Bearer token of i-1", nil).Code; got != http.StatusServiceUnavailable {
+			t.Errorf("a service that cannot check tokens answers %d", got)
+		}
+	}
+	// Half a WebSocket is none.
+	r := httptest.NewRequest(http.MethodGet, "/agent?instance=i-1", nil)
+	r.Header = http.Header{"Authorization": {"Bearer token of i-1"}, "Connection": {"upgrade"}, "Upgrade": {"websocket"}}
+	w := httptest.NewRecorder()
+	hub.ServeHTTP(w, r)
+	if w.Code != http.StatusBadRequest || len(hub.Connected()) > 0 {
+		t.Errorf("half a handshake: %d, connected are %v", w.Code, hub.Connected())
 	}
 }
 
@@ -537,6 +547,38 @@ func TestReportRefusesWhatCannotBeSent(t *testing.T) {
 		}
 		if waited := time.Since(began); waited != 0 {
 			t.Errorf("it waited %s", waited)
+		}
+	})
+}
+
+// TestHeard: when an agent was last heard is known for an hour after it left,
+// and not kept for ever.
+func TestHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := NewHub(HubOptions{Service: newService()})
+		comes := func(n int) *conn {
+			c := newConn(hub, lift.InstanceID(fmt.Sprint("i-", n)))
+			if err := hub.admit(c); err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		const many = 3000
+		for n := range many {
+			hub.remove(comes(n))
+		}
+		time.Sleep(time.Hour)
+		hub.remove(comes(many))
+		if at, ok := hub.Heard("i-0"); !ok || time.Since(at) != time.Hour {
+			t.Errorf("after an hour: %v, %v", at, ok)
+		}
+		time.Sleep(time.Second)
+		hub.remove(comes(many))
+		if _, ok := hub.Heard("i-0"); ok || len(hub.past) != 1 {
+			t.Errorf("later than that: heard is %v, %d agents are remembered", ok, len(hub.past))
+		}
+		if at, ok := hub.Heard(lift.InstanceID(fmt.Sprint("i-", many))); !ok || time.Since(at) != 0 {
+			t.Errorf("the last to leave: %v, %v", at, ok)
 		}
 	})
 }
