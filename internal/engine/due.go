@@ -59,6 +59,17 @@ func (d *dueTimes) forget() {
 	d.refreshed = time.Time{}
 }
 
+// stale reports whether it is time to ask the store, and takes it for asked.
+func (d *dueTimes) stale(now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if now.Sub(d.refreshed) < refreshEvery {
+		return false
+	}
+	d.refreshed = now
+	return true
+}
+
 // planned notes when the next turn comes.
 func (d *dueTimes) planned(t time.Time) {
 	d.mu.Lock()
@@ -80,11 +91,7 @@ func (d *dueTimes) earliest(t time.Time) time.Time {
 
 // refresh asks the store about every kind on the agenda, if it is time.
 func (e *Engine) refresh(ctx context.Context, now time.Time) error {
-	e.due.mu.Lock()
-	fresh := !e.due.refreshed.IsZero() && now.Sub(e.due.refreshed) < refreshEvery
-	e.due.refreshed = now
-	e.due.mu.Unlock()
-	if fresh {
+	if !e.due.stale(now) {
 		return nil
 	}
 	return e.View(ctx, func(tx store.Tx) error {
