@@ -186,9 +186,6 @@ func (e *Engine) note(fleets []lift.FleetID) {
 func (e *Engine) takeFreed() map[lift.FleetID]int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.freed) == 0 {
-		return nil
-	}
 	f := e.freed
 	e.freed = map[lift.FleetID]int{}
 	return f

@@ -20,13 +20,10 @@ const (
 // been silent for too long. As with agents, the service's own absence is not
 // the server's silence.
 func (tx *Tx) gameServerDue(s *lift.GameServer) error {
-	if !s.ClaimedUntil.IsZero() && !s.Claimed(tx.Now) {
+	if !s.Claimed(tx.Now) {
 		s.ClaimedUntil = time.Time{}
 	}
-	since := tx.e.watch.from()
-	if s.HealthyAt.After(since) {
-		since = s.HealthyAt
-	}
+	since := later(tx.e.watch.from(), s.HealthyAt)
 	if s.LookAt = since.Add(SilentGameServer); !tx.Now.Before(s.LookAt) {
 		return store.GameServers.Delete(tx, store.InRegion(s.Region, s.ID))
 	}

@@ -55,13 +55,10 @@ func (tx *Tx) fleetDue(f *lift.Fleet) error {
 			return err
 		}
 		stopped, drain := fleet.Stop(tx.Now, *i, d.Why[0])
-		if drain == nil {
-			continue
-		}
 		if err := store.Instances.Put(tx, &stopped); err != nil {
 			return err
 		}
-		if err := tx.Emit(*drain); err != nil {
+		if err := tx.Emit(drain...); err != nil {
 			return err
 		}
 	}

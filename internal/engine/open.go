@@ -56,14 +56,9 @@ func (tx *Tx) grow(f *lift.Fleet, w *slots) error {
 	var inst *lift.Instance
 	for _, p := range ps {
 		if inst == nil || inst.ID != p.InstanceID {
-			i, ok, err := store.Instances.Get(tx, string(p.InstanceID))
-			if err != nil {
+			if inst, err = store.Instances.Find(tx, string(p.InstanceID)); err != nil {
 				return err
 			}
-			if !ok {
-				continue
-			}
-			inst = i
 		}
 		w.ready = append(w.ready, placement.Slot{Process: *p, Status: inst.Status, Activating: inst.Activating, Cap: f.Runtime.MaxActivations})
 	}
@@ -129,9 +124,6 @@ func (tx *Tx) Terminate(s *lift.GameSession, force bool) (*lift.GameSession, err
 		return nil, err
 	}
 	next, effects := session.Terminate(st, force)
-	if next.Session == nil {
-		return s, nil
-	}
 	if err := tx.saveProcess(st, next); err != nil {
 		return nil, err
 	}

@@ -12,12 +12,9 @@ import (
 // is nothing to configure, and the record is all (behaviour 2.19). A fleet that
 // was created with the connection fails with it (behaviour 2.3).
 func (tx *Tx) peeringDue(p *lift.Peering) error {
-	f, ok, err := store.Fleets.Get(tx, string(p.FleetID))
+	f, err := store.Fleets.Find(tx, string(p.FleetID))
 	if err != nil {
 		return err
-	}
-	if !ok {
-		return store.Peerings.Delete(tx, string(p.ID))
 	}
 	allowed, err := Authorized(tx, p)
 	if err != nil {

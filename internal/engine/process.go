@@ -68,7 +68,7 @@ func (tx *Tx) loadLivePlayers(st *session.State) error {
 // became ACTIVE or ended to its placement, a session that left ACTIVATING to
 // its instance's count.
 func (tx *Tx) saveProcess(old, st session.State) error {
-	if old.Session != nil && st.Session != nil && old.Session.Status != st.Session.Status {
+	if old.Session != nil && old.Session.Status != st.Session.Status {
 		if err := tx.sessionMoved(old.Session.Status, &st); err != nil {
 			return err
 		}
@@ -78,24 +78,24 @@ func (tx *Tx) saveProcess(old, st session.State) error {
 			return err
 		}
 	}
-	if st.Process.State == lift.ProcessIdle && (old.Process.State != lift.ProcessIdle || old.Process.Unhealthy && !st.Process.Unhealthy) {
+	if free(st.Process) && !free(old.Process) {
 		tx.freed = append(tx.freed, st.Process.FleetID)
 	}
-	if st.Session != nil && (old.Session == nil || !reflect.DeepEqual(*old.Session, *st.Session)) {
+	if !reflect.DeepEqual(old.Session, st.Session) {
 		if err := tx.SaveSession(st.Session); err != nil {
 			return err
 		}
 	}
-	for i := range st.Players {
-		if i < len(old.Players) && st.Players[i] == old.Players[i] {
-			continue
-		}
+	for i := range st.Players { // those that the change is about
 		if err := store.Players.Put(tx, &st.Players[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// free reports whether a process can take a game session.
+func free(p lift.Process) bool { return p.State == lift.ProcessIdle && !p.Unhealthy }
 
 // sessionMoved is called before a session with a new status is saved. Its
 // placement comes first: it may refuse, and a refused event must have written
@@ -121,8 +121,8 @@ func (tx *Tx) attemptEnded(st *session.State) error {
 	if s.PlacementID == "" {
 		return nil
 	}
-	p, ok, err := store.Placements.Get(tx, store.InRegion(s.QueueRegion, string(s.PlacementID)))
-	if err != nil || !ok || p.Status != lift.PlacementPending || p.SessionID != s.ID {
+	p, err := store.Placements.Find(tx, store.InRegion(s.QueueRegion, string(s.PlacementID)))
+	if err != nil || p.SessionID != s.ID { // see EndPlacement
 		return err
 	}
 	var next lift.Placement
@@ -152,12 +152,11 @@ func (tx *Tx) fulfilled(p *lift.Placement, s *lift.GameSession) error {
 	var m *lift.Match
 	var ts []*lift.Ticket
 	if p.Match != "" {
-		var ok bool
 		var err error
-		if m, ok, err = store.Matches.Get(tx, p.Match); err != nil {
+		if m, err = store.Matches.Find(tx, p.Match); err != nil {
 			return err
 		}
-		if ok && m.Follower != "" {
+		if m.Follower != "" {
 			if ts, err = tx.ticketsOf(m); err != nil {
 				return err
 			}
@@ -171,8 +170,8 @@ func (tx *Tx) fulfilled(p *lift.Placement, s *lift.GameSession) error {
 
 // countActivating changes the count that guards a fleet's activation cap.
 func (tx *Tx) countActivating(id lift.InstanceID, by int) error {
-	i, ok, err := store.Instances.Get(tx, string(id))
-	if err != nil || !ok {
+	i, err := store.Instances.Find(tx, string(id))
+	if err != nil {
 		return err
 	}
 	i.Activating = max(i.Activating+by, 0)

@@ -12,12 +12,9 @@ import (
 // scalingDue weighs the scaling policies of a fleet, once a minute while it is
 // ACTIVE and nobody stopped them (behaviour 2.17 and 2.18).
 func (tx *Tx) scalingDue(s *lift.Scaling) error {
-	f, ok, err := store.Fleets.Get(tx, string(s.FleetID))
+	f, err := store.Fleets.Find(tx, string(s.FleetID))
 	if err != nil {
 		return err
-	}
-	if !ok {
-		return store.Scalings.Delete(tx, string(s.FleetID))
 	}
 	s.SampleAt = tx.Now.Add(fleet.SampleEvery)
 	switch {

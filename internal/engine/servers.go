@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -162,13 +161,13 @@ func (e *Engine) follow(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case _, ok := <-news:
-			if !ok {
-				return // the store is closed
-			}
+		case <-news:
 		case <-tick.C:
 		}
-		if err := e.Follow(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
+		switch err := e.Follow(ctx); {
+		case ends(ctx, err):
+			return
+		case err != nil:
 			e.log.Error("what other servers did cannot be read; it is tried again", "err", err)
 		}
 		select {
@@ -258,11 +257,11 @@ func (e *Engine) judge(tx store.Tx, now time.Time, id lift.InstanceID) (ours boo
 		return true, time.Time{}, nil
 	}
 	c, ok, err := store.Conversations.Get(tx, string(id))
-	if err != nil || !ok || c.Server == "" || c.Server == e.opts.Owner {
+	if !ok || c.Server == e.opts.Owner {
 		return true, time.Time{}, err
 	}
 	s, ok, err := store.Servers.Get(tx, c.Server)
-	if err != nil || !ok {
+	if !ok {
 		return true, time.Time{}, err
 	}
 	heard := e.servers.lastHeard(s)
@@ -293,7 +292,7 @@ func (tx *Tx) hostFor(f *lift.Fleet) (string, error) {
 		if s.Host == "" || tx.Now.Sub(tx.e.servers.lastHeard(s)) > aliveFor {
 			continue
 		}
-		if best == "" || count[s.Host] < count[best] || count[s.Host] == count[best] && s.Host < best {
+		if best == "" || count[s.Host] < count[best] {
 			best = s.Host
 		}
 	}
@@ -304,32 +303,21 @@ func (tx *Tx) hostFor(f *lift.Fleet) (string, error) {
 // that no two carry it out.
 func (tx *Tx) adopt(o *store.Outbox) error {
 	on := tx.e.opts.Host
-	switch {
-	case o.StartInstance != nil:
-		i, ok, err := store.Instances.Get(tx, string(o.StartInstance.InstanceID))
+	if o.StartInstance != nil {
+		i, err := store.Instances.Find(tx, string(o.StartInstance.InstanceID))
 		if err != nil {
 			return err
 		}
-		if !ok || i.Status == lift.InstanceTerminated {
+		if i.Status == lift.InstanceTerminated {
 			return store.Effects.Delete(tx, string(o.ID))
 		}
 		i.Host = on
 		if err := store.Instances.Put(tx, i); err != nil {
 			return err
 		}
-	case o.StopInstance != nil:
-		i, ok, err := store.Instances.Get(tx, string(o.StopInstance.InstanceID))
-		if err != nil {
-			return err
-		}
-		if ok && i.Host != "" { // who started it
-			on = i.Host
-		}
 	}
 	o.To, o.RetryAt = lift.ToHostOf(on), time.Time{}
-	if on == tx.e.opts.Host {
-		tx.effects = append(tx.effects, o.Effect)
-	}
+	tx.effects = append(tx.effects, o.Effect)
 	return store.Effects.Put(tx, o)
 }
 
@@ -338,10 +326,24 @@ func (tx *Tx) adopt(o *store.Outbox) error {
 // comes back within that time is to stop what it kept.
 func (tx *Tx) forgetHost(i *lift.Instance) error {
 	out, err := store.Effects.All(tx, "to", string(lift.ToHostOf(i.Host))+"/")
+	if err != nil {
+		return err
+	}
 	for _, o := range out {
-		if err == nil && (o.StopInstance != nil && o.StopInstance.InstanceID == i.ID || o.StartInstance != nil && o.StartInstance.InstanceID == i.ID) {
-			err = store.Effects.Delete(tx, string(o.ID))
+		if instanceOf(o.Effect) != i.ID {
+			continue
+		}
+		if err := store.Effects.Delete(tx, string(o.ID)); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
+}
+
+// instanceOf returns the instance that a host is to start or stop.
+func instanceOf(e lift.Effect) lift.InstanceID {
+	if e.StartInstance != nil {
+		return e.StartInstance.InstanceID
+	}
+	return e.StopInstance.InstanceID
 }

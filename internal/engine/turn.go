@@ -161,13 +161,18 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 		next, err := e.Step(ctx)
 		switch {
-		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
+		case ends(ctx, err):
 			return nil
 		case err != nil:
 			e.log.Error("turn failed; it is tried again", "err", err)
 		}
 		timer.Reset(max(next.Sub(e.Now()), 0))
 	}
+}
+
+// ends reports whether nothing more is to be done, rather than that it failed.
+func ends(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, store.ErrClosed)
 }
 
 // sessionDue ends sessions that were not activated in time and forgets those
@@ -183,15 +188,12 @@ func (tx *Tx) sessionDue(s *lift.GameSession) error {
 	if err := tx.loadLivePlayers(&st); err != nil {
 		return err
 	}
-	next, effects, notice := session.ActivationMissed(tx.Now, st)
-	if notice == nil {
-		return nil
-	}
+	next, effects, notices := session.ActivationMissed(tx.Now, st)
 	f, err := store.Fleets.Find(tx, string(s.FleetID))
 	if err != nil {
 		return err
 	}
-	if err := tx.Log(f, *notice); err != nil {
+	if err := tx.Log(f, notices...); err != nil {
 		return err
 	}
 	if err := tx.saveProcess(st, next); err != nil {
@@ -210,10 +212,7 @@ func (tx *Tx) playerDue(p *lift.PlayerSession) error {
 	if err != nil {
 		return err
 	}
-	freed, gone, ok := session.ReservationMissed(tx.Now, *s, *p)
-	if !ok {
-		return nil
-	}
+	freed, gone := session.ReservationMissed(tx.Now, *s, *p)
 	if err := store.Sessions.Put(tx, &freed); err != nil {
 		return err
 	}

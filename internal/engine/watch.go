@@ -61,34 +61,34 @@ func (e *Engine) watchAgents(ctx context.Context, now time.Time) error {
 	err := e.View(ctx, func(tx store.Tx) error {
 		silent = nil
 		is, err := store.Instances.All(tx, "fleet", "")
+		if err != nil {
+			return err
+		}
 		for _, i := range is {
-			ours, heard, err := e.judge(tx, now, i.ID)
+			ours, last, err := e.judge(tx, now, i.ID)
 			switch {
 			case err != nil:
 				return err
 			case !ours:
 				continue
 			}
-			last := since
-			if heard.After(last) {
-				last = heard
-			}
-			if at, ok := e.opts.Heard(i.ID); ok && at.After(last) {
-				last = at
-			}
-			if i.CreatedAt.After(last) {
-				last = i.CreatedAt
+			heard, _ := e.opts.Heard(i.ID)
+			for _, at := range []time.Time{since, heard, i.CreatedAt} {
+				last = later(last, at)
 			}
 			if now.Sub(last) > silenceLimit {
 				silent = append(silent, i.ID)
 			}
 		}
-		return err
+		return nil
 	})
+	if err != nil {
+		return err
+	}
 	for _, id := range silent {
 		if err := e.InstanceLost(ctx, id, fmt.Sprintf("its agent has not been heard for %s", silenceLimit)); err != nil {
 			return err
 		}
 	}
-	return err
+	return nil
 }

@@ -155,7 +155,7 @@ func TestAnInstanceThatFailsFirstFailsTheFleet(t *testing.T) {
 
 func TestAnInstanceIsStoppedOnce(t *testing.T) {
 	i, effect := Stop(t0, lift.Instance{ID: "i-1", Status: lift.InstanceActive}, "enough")
-	if i.Status != lift.InstanceTerminating || i.Reason != "enough" || !i.StopBy.Equal(t0.Add(DrainTime)) || effect == nil || effect.Drain.By.After(i.StopBy) {
+	if i.Status != lift.InstanceTerminating || i.Reason != "enough" || !i.StopBy.Equal(t0.Add(DrainTime)) || len(effect) != 1 || effect[0].Drain.By.After(i.StopBy) {
 		t.Fatalf("got %+v, %+v", i, effect)
 	}
 	gone := lift.Instance{ID: "i-2", Status: lift.InstanceTerminated, Reason: "power"}

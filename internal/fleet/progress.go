@@ -143,21 +143,18 @@ func (p *Progress) fail(now time.Time, code lift.EventCode, message, log string)
 
 // stop drains the instance.
 func (p *Progress) stop(now time.Time, why string) {
-	i, effect := Stop(now, p.Instance, why)
-	p.Instance = i
-	if effect != nil {
-		p.Effects = append(p.Effects, *effect)
-	}
+	i, drain := Stop(now, p.Instance, why)
+	p.Instance, p.Effects = i, append(p.Effects, drain...)
 }
 
 // Stop begins the end of an instance: its agent is asked to drain, and has
 // until StopBy. It wants nothing if the instance is ending already.
-func Stop(now time.Time, i lift.Instance, why string) (lift.Instance, *lift.Effect) {
+func Stop(now time.Time, i lift.Instance, why string) (lift.Instance, []lift.Effect) {
 	if i.Status == lift.InstanceTerminating || i.Status == lift.InstanceTerminated {
 		return i, nil
 	}
 	i.Status, i.StopBy, i.Reason = lift.InstanceTerminating, now.Add(DrainTime), why
-	return i, &lift.Effect{To: lift.ToAgent(i.ID), Drain: &lift.Drain{By: now.Add(DrainTime - 15*time.Second), Reason: why}}
+	return i, []lift.Effect{{To: lift.ToAgent(i.ID), Drain: &lift.Drain{By: now.Add(DrainTime - 15*time.Second), Reason: why}}}
 }
 
 // pause before the next instance after n failures: 3 s doubling to 1 min.

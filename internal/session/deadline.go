@@ -9,8 +9,8 @@ import (
 
 // ActivationMissed ends a session that stayed ACTIVATING past its deadline and
 // sends its process away, since it may be stuck (behaviour 3.1). The notice is
-// for the fleet's event log; there is none if the session moved on meanwhile.
-func ActivationMissed(now time.Time, st State) (State, []lift.Effect, *lift.Notice) {
+// for the fleet's event log. Nothing happens if the session moved on meanwhile.
+func ActivationMissed(now time.Time, st State) (State, []lift.Effect, []lift.Notice) {
 	s := st.Live()
 	if s == nil || s.Status != lift.SessionActivating || now.Before(s.ActivateBy) {
 		return st, nil, nil
@@ -19,11 +19,11 @@ func ActivationMissed(now time.Time, st State) (State, []lift.Effect, *lift.Noti
 	st.end(now, fmt.Sprintf("its server did not call ActivateGameSession within %s", s.ActivateBy.Sub(s.CreatedAt)))
 	effects := Dismiss(&st.Process, lift.TerminateProcess{Reason: "its game session was not activated in time"})
 	p := st.Process
-	return st, effects, &lift.Notice{
+	return st, effects, []lift.Notice{{
 		Code: lift.SessionActivationTimeout,
 		Message: fmt.Sprintf("game session %s was not activated within %s: the server got it and did not call ActivateGameSession; launchPath(%s), arguments(%s), instanceId(%s)",
 			st.Session.ID, s.ActivateBy.Sub(s.CreatedAt), p.LaunchPath, p.Parameters, p.InstanceID),
-	}
+	}}
 }
 
 // Dismiss tells the process to end, unless it is ending already or gone.
@@ -83,12 +83,11 @@ func Unplaced(now time.Time, st State, why string) (State, []lift.Effect) {
 	return st, Dismiss(&st.Process, lift.TerminateProcess{Reason: why})
 }
 
-// ReservationMissed frees the slot of a player who was not accepted in time.
-// It reports false if there is nothing to free.
-func ReservationMissed(now time.Time, s lift.GameSession, p lift.PlayerSession) (lift.GameSession, lift.PlayerSession, bool) {
-	if p.Status != lift.PlayerReserved || !expired(now, &p) {
-		return s, p, false
+// ReservationMissed frees the slot of a player who was not accepted in time,
+// and changes nothing for any other.
+func ReservationMissed(now time.Time, s lift.GameSession, p lift.PlayerSession) (lift.GameSession, lift.PlayerSession) {
+	if p.Status == lift.PlayerReserved && expired(now, &p) {
+		leave(now, &s, &p, lift.PlayerTimedOut)
 	}
-	leave(now, &s, &p, lift.PlayerTimedOut)
-	return s, p, true
+	return s, p
 }
