@@ -14,22 +14,10 @@ import (
 // taken into one. A wake-up may be lost without harm.
 func (e *Engine) Arrived() <-chan struct{} { return e.arrived }
 
-// Propose saves a match that was found, and moves its tickets: to their
-// players, to a queue, or to their end, as the configuration has it. It reports
-// false and does nothing if a ticket does not search any more, because what the
-// matcher knew of it is old.
-func (tx *Tx) Propose(c *lift.MatchmakingConfiguration, m *lift.Match) (bool, error) {
-	ts := make([]*lift.Ticket, len(m.Tickets))
-	for i, id := range m.Tickets {
-		t, ok, err := store.Tickets.Get(tx, store.InRegion(m.Region, string(id)))
-		if err != nil {
-			return false, err
-		}
-		if !ok || t.Status != lift.TicketSearching || t.Arriving || t.Configuration != m.Configuration || !tx.Now.Before(t.Deadline) {
-			return false, nil
-		}
-		ts[i] = t
-	}
+// Propose saves a match that was found of tickets that all search, and moves
+// them: to their players, to a queue, or to their end, as the configuration has
+// it.
+func (tx *Tx) Propose(c *lift.MatchmakingConfiguration, m *lift.Match, ts []*lift.Ticket) error {
 	m.FoundAt = tx.Now
 	for _, t := range ts {
 		t.Evaluations = addCounts(t.Evaluations, m.Evaluations[t.ID])
@@ -40,20 +28,20 @@ func (tx *Tx) Propose(c *lift.MatchmakingConfiguration, m *lift.Match) (bool, er
 		tx.countTickets("TimeToMatch", 1, t)
 	}
 	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.Created(m, ts) }); err != nil {
-		return false, err
+		return err
 	}
 	if !c.AcceptanceRequired {
-		return true, tx.goOn(m, ts)
+		return tx.goOn(m, ts)
 	}
 	m.Status, m.AnswerBy = lift.MatchProposed, tx.Now.Add(time.Duration(c.AcceptanceTimeoutSeconds)*time.Second)
 	for _, t := range ts {
 		t.Status, t.Match, t.Reason, t.Message = lift.TicketRequiresAcceptance, m.ID, "", ""
 		seat(t, m)
 		if err := store.Tickets.Put(tx, t); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return true, store.Matches.Put(tx, m)
+	return store.Matches.Put(tx, m)
 }
 
 // seat notes the teams of a ticket's players.

@@ -28,6 +28,9 @@ func (s TicketStatus) Live() bool {
 // Stoppable reports whether a ticket in this state can be cancelled.
 func (s TicketStatus) Stoppable() bool { return s.Live() && s != TicketPlacing }
 
+// Waits reports whether a ticket in this state has no match yet.
+func (s TicketStatus) Waits() bool { return s == TicketQueued || s == TicketSearching }
+
 // Ticket asks for a match for all of its players together.
 type Ticket struct {
 	ID                   TicketID
@@ -56,6 +59,12 @@ type Ticket struct {
 type RuleCount struct {
 	Rule           string
 	Passed, Failed int
+}
+
+// Searches reports whether the ticket may get a match now: its matcher has taken
+// it in, and it has time left.
+func (t *Ticket) Searches(now time.Time) bool {
+	return t.Status == TicketSearching && !t.Arriving && now.Before(t.Deadline)
 }
 
 // Holds reports whether the player is one of the ticket's.

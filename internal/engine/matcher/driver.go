@@ -3,8 +3,8 @@ package matcher
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,27 +25,24 @@ type driver struct {
 	engine *engine.Engine
 	log    *slog.Logger
 	key    string // region and name of the configuration
+	region string
+	name   string
 
-	made  string // what pool was made for; see recipe
+	made  recipe // what the pool was made for; zero: there is none
 	set   *rules.Set
 	pool  *match.Pool
 	held  map[match.TicketID]bool // what is in the pool
 	swept time.Time
-	waits lift.RecentWaits // as committed: what the estimates of waits go by
 
 	// For the metrics: evaluations that were counted already, and when tickets
 	// began that no pass has seen.
 	counted []match.RuleCount
 	unseen  []time.Time
 
-	// Of several servers one drives the pool: the holder of its lease.
-	epoch int64     // of the lease when the pool was made
-	until time.Time // when the lease ends unless it is renewed
-
 	stage stage
 	found []match.Match // not offered yet
-	stale bool          // some of those offered did not hold any more
-	next  time.Time     // when the pool wants to be searched again
+	again bool          // tickets of those offered came back into the pool
+	next  time.Time     // when there is something to do; zero: nobody knows
 }
 
 // stage is what a driver does next. Between two stages the world may change.
@@ -58,18 +55,22 @@ const (
 )
 
 func newDriver(e *engine.Engine, log *slog.Logger, key string) *driver {
-	return &driver{engine: e, log: log, key: key}
+	region, name, _ := strings.Cut(key, "/")
+	return &driver{engine: e, log: log, key: key, region: region, name: name}
 }
 
 // recipe says what a pool depends on besides its tickets.
-func recipe(c *lift.MatchmakingConfiguration, r *lift.RuleSet) string {
-	return fmt.Sprint(r.Name, r.CreatedAt.UnixMicro(), c.Mode, c.AdditionalPlayers)
+type recipe struct {
+	epoch             int64 // of the lease: when it grew, others may have moved the tickets
+	ruleSet           string
+	ruleSetMade       int64 // in microseconds
+	additionalPlayers int   // seats kept free
 }
 
 // run takes in what arrived, searches, commits what was found, and returns when
 // it wants to be called again.
 func (d *driver) run(ctx context.Context) (next time.Time, err error) {
-	for more := true; more && err == nil; {
+	for more := true; more; {
 		more, next, err = d.step(ctx)
 	}
 	return next, err
@@ -79,44 +80,45 @@ func (d *driver) run(ctx context.Context) (next time.Time, err error) {
 // and when there is if not.
 func (d *driver) step(ctx context.Context) (more bool, next time.Time, err error) {
 	now := d.engine.Now()
-	next = now.Add(sweepEvery)
 	switch d.stage {
 	case gather:
-		if more, err = d.gather(ctx, now); more {
-			d.stage = search
-		}
+		more, err = d.gather(ctx, now)
 	case search:
 		begun := d.engine.Now()
 		u := d.pool.Pass(now)
 		d.tellPass(begun)
 		d.tellEvaluations()
-		d.found, d.next, d.stale, d.stage, more = u.Matches, u.Next, false, offer, true
+		d.found, d.next, d.again, d.stage, more = u.Matches, u.Next, false, offer, true
 	case offer:
 		switch {
 		case len(d.found) > 0:
 			more, err = true, d.commit(ctx, now)
-		case d.stale:
+		case d.again:
 			d.stage, more = search, true
 		default:
 			d.stage = gather
-			if !d.next.IsZero() && d.next.Before(next) {
-				next = d.next
-			}
 		}
 	}
 	if err != nil { // what the pool holds may not be what was committed
-		d.pool, d.found, d.stage = nil, nil, gather
+		d.drop()
+		more, d.next = false, now.Add(errorWait)
 	}
 	if other, ok := errors.AsType[*notOwner](err); ok {
-		more, err = false, nil
-		if other.until.After(now) && other.until.Before(next) {
-			next = other.until
-		}
+		d.next, err = other.until, nil
+	}
+	next = now.Add(sweepEvery)
+	if !d.next.IsZero() && d.next.Before(next) {
+		next = d.next
 	}
 	return more, next, err
 }
 
-// notOwner says that another server drives the pool, or did meanwhile.
+// drop forgets the pool. The next one is made from the rows.
+func (d *driver) drop() {
+	d.made, d.pool, d.found, d.stage, d.next = recipe{}, nil, nil, gather, time.Time{}
+}
+
+// notOwner says that another server drives the pool.
 type notOwner struct{ until time.Time }
 
 func (*notOwner) Error() string {
@@ -126,112 +128,145 @@ func (*notOwner) Error() string {
 // lease is the name of the pool's.
 func (d *driver) lease() string { return "match/" + d.key }
 
-// own takes the pool's lease, or renews it before it ends.
-func (d *driver) own(ctx context.Context, now time.Time) error {
-	if d.engine.Alone() || d.pool != nil && now.Add(store.LeaseFor/2).Before(d.until) {
-		return nil
-	}
-	var l store.Lease
-	err := d.engine.Update(ctx, func(tx *engine.Tx) (err error) {
-		var held bool
-		if l, held, err = tx.Hold(d.lease()); err == nil && !held {
-			err = &notOwner{l.Until}
-		}
-		return err
-	})
-	if err == nil && l.Epoch != d.epoch {
-		d.epoch, d.pool = l.Epoch, nil // others have moved its tickets
-	}
-	d.until = l.Until
-	return err
-}
-
-// update is engine.Update for the owner of the pool. It fails if the lease was
-// somebody else's since the pool was made.
-func (d *driver) update(ctx context.Context, f func(*engine.Tx) error) error {
+// update is engine.Update for the owner of the pool: of several servers one
+// drives it, the holder of its lease. It fails if that is another.
+func (d *driver) update(ctx context.Context, f func(tx *engine.Tx, epoch int64) error) error {
 	return d.engine.Update(ctx, func(tx *engine.Tx) error {
 		l, held, err := tx.Hold(d.lease())
 		switch {
 		case err != nil:
 			return err
-		case !held, l.Epoch != d.epoch:
+		case !held:
 			return &notOwner{l.Until}
 		}
-		return f(tx)
+		return f(tx, l.Epoch)
 	})
 }
 
-// gather makes the pool hold what searches. It reports false if there is no
-// configuration any more.
-func (d *driver) gather(ctx context.Context, now time.Time) (ok bool, err error) {
-	if err := d.own(ctx, now); err != nil {
-		return false, err
+// load reads the configuration with its rule set, and what pool to make for
+// them. All are zero if the configuration is gone.
+func (d *driver) load(tx store.Tx, epoch int64) (*lift.MatchmakingConfiguration, *lift.RuleSet, recipe, error) {
+	c, r, err := load(tx, d.key)
+	if c == nil || err != nil {
+		return nil, nil, recipe{}, err
 	}
+	return c, r, recipe{epoch, r.Name, r.CreatedAt.UnixMicro(), additionalPlayers(c)}, nil
+}
+
+// gather makes the pool hold what searches, a batch of arrivals at a time. It
+// reports whether there is more to do.
+func (d *driver) gather(ctx context.Context, now time.Time) (more bool, err error) {
 	var c *lift.MatchmakingConfiguration
 	var r *lift.RuleSet
-	if err := d.engine.View(ctx, func(tx store.Tx) (err error) {
-		c, r, err = load(tx, d.key)
-		return err
-	}); err != nil {
-		return false, err
-	}
-	if c == nil {
-		d.pool = nil
-		return false, d.failAll(ctx)
-	}
-	if made := recipe(c, r); d.pool == nil || made != d.made {
-		set, findings := rules.Parse(r.Body)
-		if set == nil {
-			return false, fmt.Errorf("rule set %s: %w", r.Name, findings)
-		}
-		if err := d.engine.View(ctx, func(tx store.Tx) (err error) {
-			d.waits, err = d.recentWaits(tx)
+	var made recipe
+	var taken []*lift.Ticket
+	var fresh []time.Time
+	err = d.update(ctx, func(tx *engine.Tx, epoch int64) (err error) {
+		if c, r, made, err = d.load(tx, epoch); err != nil {
 			return err
-		}); err != nil {
+		}
+		if c == nil {
+			return d.endAll(tx)
+		}
+		taken, fresh, err = d.arrivals(tx)
+		return err
+	})
+	switch {
+	case err != nil:
+		return false, err
+	case c == nil:
+		d.drop()
+		return false, nil
+	}
+	if made != d.made {
+		set, err := parse(r)
+		if err != nil {
 			return false, err
 		}
 		d.made, d.set, d.pool, d.held, d.swept = made, set, newPool(c, set), map[match.TicketID]bool{}, time.Time{}
-		d.counted, d.unseen = nil, nil
+		d.counted, d.unseen = d.pool.RuleCounts(), nil
 	}
+	d.unseen = append(d.unseen, fresh...)
+	misfits := d.add(now, taken)
 	if now.Sub(d.swept) >= sweepEvery {
-		if err := d.sweep(ctx, now); err != nil {
+		more, err := d.sweep(ctx, now)
+		if err != nil {
 			return false, err
 		}
-		d.swept = now
+		misfits, d.swept = append(misfits, more...), now
 	}
-	return true, d.arrivals(ctx)
+	if len(taken) < arrivalBatch {
+		d.stage = search
+	}
+	return true, d.fail(ctx, misfits)
 }
 
 // newPool makes an empty pool. It forms matches and nothing else: timeouts and
 // acceptance are rows (engine.Tx).
 func newPool(c *lift.MatchmakingConfiguration, set *rules.Set) *match.Pool {
-	conf := match.Config{Rules: set, Lenient: true, Quiet: true}
-	if c.Mode == lift.WithQueue {
-		conf.AdditionalPlayers = c.AdditionalPlayers
-	}
-	return match.NewPool(conf)
+	return match.NewPool(match.Config{Rules: set, AdditionalPlayers: additionalPlayers(c), Lenient: true, Quiet: true})
 }
 
-// sweep makes the pool hold the tickets that search, and no others.
-func (d *driver) sweep(ctx context.Context, now time.Time) error {
+// additionalPlayers are the seats that matches keep free. They mean nothing
+// without game sessions (flexmatch 10.3).
+func additionalPlayers(c *lift.MatchmakingConfiguration) int {
+	if c.Mode == lift.Standalone {
+		return 0
+	}
+	return c.AdditionalPlayers
+}
+
+// arrivals takes in some of the tickets that are new or came back. It returns
+// them, and when those that are new began.
+func (d *driver) arrivals(tx *engine.Tx) (taken []*lift.Ticket, fresh []time.Time, err error) {
+	waits, err := d.recentWaits(tx)
+	if err != nil {
+		return nil, nil, err
+	}
+	wait, known := match.MeanWait(waits, tx.Now)
+	taken, _, err = store.Tickets.Scan(tx, "arriving", d.key+"/", store.Cursor{}, arrivalBatch)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range taken {
+		if t.Status == lift.TicketQueued {
+			fresh = append(fresh, t.StartedAt)
+		}
+		t.Status, t.Arriving, t.EstimatedWaitSeconds = lift.TicketSearching, false, 0
+		if known {
+			// Whole seconds, upwards: 0 would say that nothing is known.
+			t.EstimatedWaitSeconds = max(1, int((wait+time.Second-1)/time.Second))
+		}
+		if err := tx.Searching(t); err != nil {
+			return nil, nil, err
+		}
+		if err := store.Tickets.Put(tx, t); err != nil {
+			return nil, nil, err
+		}
+	}
+	return taken, fresh, nil
+}
+
+// sweep makes the pool hold the tickets that search, and no others. It returns
+// those that do not fit.
+func (d *driver) sweep(ctx context.Context, now time.Time) (misfits []*lift.Ticket, err error) {
 	var live []*lift.Ticket
-	err := d.engine.View(ctx, func(tx store.Tx) (err error) {
+	err = d.engine.View(ctx, func(tx store.Tx) (err error) {
 		live, err = store.Tickets.All(tx, "live", d.key+"/")
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	search := map[match.TicketID]bool{}
-	var misfits []lift.TicketID
+	var missing []*lift.Ticket
 	for _, t := range live {
-		if t.Status != lift.TicketSearching || t.Arriving {
+		if !t.Searches(now) {
 			continue
 		}
 		id := match.TicketID(t.ID)
-		search[id] = true
-		if !d.held[id] && !d.add(now, t) {
-			misfits = append(misfits, t.ID)
+		if search[id] = true; !d.held[id] {
+			missing = append(missing, t)
 		}
 	}
 	for id := range d.held {
@@ -240,23 +275,24 @@ func (d *driver) sweep(ctx context.Context, now time.Time) error {
 			d.forget(id)
 		}
 	}
-	return d.fail(ctx, misfits)
+	return d.add(now, missing), nil
 }
 
-// add takes a ticket into the pool. It reports false if the ticket's attributes
-// do not fit the rule set, which may have changed since it was made.
-func (d *driver) add(now time.Time, t *lift.Ticket) bool {
-	id := match.TicketID(t.ID)
-	if d.held[id] {
-		d.pool.Remove(id)
+// add takes tickets into the pool, and returns those whose attributes do not fit
+// the rule set, which may have changed since they were made.
+func (d *driver) add(now time.Time, ts []*lift.Ticket) (misfits []*lift.Ticket) {
+	for _, t := range ts {
+		id := match.TicketID(t.ID)
+		d.pool.Remove(id) // as it was before
 		delete(d.held, id)
+		if _, err := d.pool.Add(now, ticketOf(t)); err != nil {
+			d.log.Warn("a ticket cannot be matched by the rule set", "ticket", t.ID, "err", err)
+			misfits = append(misfits, t)
+			continue
+		}
+		d.held[id] = true
 	}
-	if _, err := d.pool.Add(now, ticketOf(t)); err != nil {
-		d.log.Warn("a ticket cannot be matched by the rule set", "ticket", t.ID, "err", err)
-		return false
-	}
-	d.held[id] = true
-	return true
+	return misfits
 }
 
 // forget drops what is remembered of tickets that left the pool.
@@ -264,7 +300,7 @@ func (d *driver) forget(ids ...match.TicketID) {
 	gone := map[string][]lift.RuleCount{}
 	for _, id := range ids {
 		delete(d.held, id)
-		gone[d.ticketKey(string(id))] = nil
+		gone[d.ticketKey(id)] = nil
 	}
 	d.engine.Evaluated(gone)
 }
@@ -278,9 +314,7 @@ func (d *driver) tellPass(begun time.Time) {
 	}
 	counts := d.pool.RuleCounts()
 	for i, c := range counts {
-		if d.counted != nil {
-			c.Passed, c.Failed = c.Passed-d.counted[i].Passed, c.Failed-d.counted[i].Failed
-		}
+		c.Passed, c.Failed = c.Passed-d.counted[i].Passed, c.Failed-d.counted[i].Failed
 		p.Rules = append(p.Rules, lift.RuleCount(c))
 	}
 	d.counted, d.unseen = counts, d.unseen[:0]
@@ -292,37 +326,21 @@ func (d *driver) tellPass(begun time.Time) {
 func (d *driver) tellEvaluations() {
 	counts := map[string][]lift.RuleCount{}
 	for id, cs := range d.pool.Evaluated() {
-		counts[d.ticketKey(string(id))] = evaluations(cs)
+		counts[d.ticketKey(id)] = evaluations(cs)
 	}
 	d.engine.Evaluated(counts)
 }
 
-// arrivals takes in the tickets that are new or came back.
-func (d *driver) arrivals(ctx context.Context) error {
-	for {
-		now := d.engine.Now()
-		wait, known := match.MeanWait(d.waits, now)
-		var taken []*lift.Ticket
-		var fresh []time.Time
-		err := d.update(ctx, func(tx *engine.Tx) (err error) {
-			taken, _, err = store.Tickets.Scan(tx, "arriving", d.key+"/", store.Cursor{}, arrivalBatch)
-			if err != nil {
-				return err
-			}
-			fresh = fresh[:0]
-			for _, t := range taken {
-				if t.Status == lift.TicketQueued {
-					fresh = append(fresh, t.StartedAt)
+// fail ends tickets that the rule set cannot match.
+func (d *driver) fail(ctx context.Context, misfits []*lift.Ticket) error {
+	for batch := range slices.Chunk(misfits, arrivalBatch) {
+		err := d.update(ctx, func(tx *engine.Tx, _ int64) error {
+			for _, t := range batch {
+				t, err := store.Tickets.Find(tx, store.TicketKey(t))
+				if err == nil && t.Searches(tx.Now) {
+					err = tx.EndTicket(t, lift.TicketFailed, "InvalidAttributes", "Player attributes do not fit the rule set that the matchmaking configuration uses now.")
 				}
-				t.Status, t.Arriving, t.EstimatedWaitSeconds = lift.TicketSearching, false, 0
-				if known {
-					// Whole seconds, upwards: 0 would say that nothing is known.
-					t.EstimatedWaitSeconds = max(1, int((wait+time.Second-1)/time.Second))
-				}
-				if err := tx.Searching(t); err != nil {
-					return err
-				}
-				if err := store.Tickets.Put(tx, t); err != nil {
+				if err != nil {
 					return err
 				}
 			}
@@ -331,52 +349,26 @@ func (d *driver) arrivals(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.unseen = append(d.unseen, fresh...)
-		var misfits []lift.TicketID
-		for _, t := range taken {
-			if !d.add(now, t) {
-				misfits = append(misfits, t.ID)
-			}
+	}
+	return nil
+}
+
+// endAll ends the tickets of a configuration that is gone, some at a time. Those
+// that have a match go on with it.
+func (d *driver) endAll(tx *engine.Tx) error {
+	ts, _, err := store.Tickets.Scan(tx, "live", d.key+"/", store.Cursor{}, arrivalBatch)
+	if err != nil {
+		return err
+	}
+	for _, t := range ts {
+		if !t.Status.Waits() {
+			continue
 		}
-		if err := d.fail(ctx, misfits); err != nil || len(taken) < arrivalBatch {
+		if err := tx.EndTicket(t, lift.TicketFailed, "ConfigurationDeleted", "The matchmaking configuration was deleted."); err != nil {
 			return err
 		}
 	}
-}
-
-// fail ends tickets that the rule set cannot match.
-func (d *driver) fail(ctx context.Context, ids []lift.TicketID) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	return d.update(ctx, func(tx *engine.Tx) error {
-		for _, id := range ids {
-			t, ok, err := store.Tickets.Get(tx, d.ticketKey(string(id)))
-			if err != nil {
-				return err
-			}
-			if !ok || t.Status != lift.TicketSearching {
-				continue
-			}
-			if err := tx.EndTicket(t, lift.TicketFailed, "InvalidAttributes", "Player attributes do not fit the rule set that the matchmaking configuration uses now."); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// failAll ends the tickets of a configuration that is gone.
-func (d *driver) failAll(ctx context.Context) error {
-	return d.update(ctx, func(tx *engine.Tx) error {
-		ts, _, err := store.Tickets.Scan(tx, "live", d.key+"/", store.Cursor{}, arrivalBatch)
-		for _, t := range ts {
-			if err == nil && (t.Status == lift.TicketQueued || t.Status == lift.TicketSearching) {
-				err = tx.EndTicket(t, lift.TicketFailed, "ConfigurationDeleted", "The matchmaking configuration was deleted.")
-			}
-		}
-		return err
-	})
+	return nil
 }
 
 // commit saves some of the matches that were found. Tickets of one that does
@@ -385,63 +377,54 @@ func (d *driver) failAll(ctx context.Context) error {
 func (d *driver) commit(ctx context.Context, now time.Time) error {
 	batch := d.found[:min(matchBatch, len(d.found))]
 	var back []*lift.Ticket
-	stale := false
-	var waits lift.RecentWaits
-	err := d.update(ctx, func(tx *engine.Tx) error {
-		back, stale = nil, false
-		c, _, err := load(tx, d.key)
+	old := false
+	err := d.update(ctx, func(tx *engine.Tx, epoch int64) error {
+		back = nil
+		c, _, made, err := d.load(tx, epoch)
 		if err != nil {
 			return err
 		}
-		if waits, err = d.recentWaits(tx); err != nil {
+		if old = made != d.made; old {
+			return nil
+		}
+		waits, err := d.recentWaits(tx)
+		if err != nil {
 			return err
 		}
-		noted := false
 		for _, f := range batch {
-			ts, err := d.tickets(tx, f)
+			ts, err := d.searching(tx, f)
 			if err != nil {
 				return err
 			}
-			ok := c != nil && len(ts) == len(f.Tickets)
-			if ok {
-				m, err := matchOf(c, d.set, f, ts, lift.MatchID(tx.NewID()))
-				if err != nil {
-					return err
-				}
-				if ok, err = tx.Propose(c, m); err != nil {
-					return err
-				}
-			}
-			if !ok {
-				stale = true
+			if len(ts) < len(f.Tickets) {
 				back = append(back, ts...)
 				continue
+			}
+			if err := tx.Propose(c, matchOf(c, d.set, f, ts, lift.MatchID(tx.NewID())), ts); err != nil {
+				return err
 			}
 			for _, t := range ts {
 				if t.Backfill == nil { // players want to know how long players wait
 					match.NoteWait(&waits, now, now.Sub(t.StartedAt))
-					noted = true
 				}
 			}
-		}
-		if !noted {
-			return nil
 		}
 		return store.Waits.Put(tx, &waits)
 	})
 	if err != nil {
 		return err
 	}
-	d.found, d.waits = d.found[len(batch):], waits
+	if old {
+		d.drop()
+		return nil
+	}
+	d.found = d.found[len(batch):]
 	for _, f := range batch {
 		d.forget(f.Tickets...)
 	}
-	for _, t := range back {
-		if t.Status == lift.TicketSearching && !t.Arriving && now.Before(t.Deadline) {
-			d.add(now, t)
-		}
+	if d.add(now, back); len(back) > 0 {
+		d.again = true
 	}
-	d.stale = d.stale || stale
 	return nil
 }
 
@@ -450,22 +433,20 @@ func (d *driver) commit(ctx context.Context, now time.Time) error {
 // the same.
 func (d *driver) recentWaits(tx store.Tx) (lift.RecentWaits, error) {
 	w, ok, err := store.Waits.Get(tx, d.key)
-	if err != nil || !ok {
-		region, name, _ := strings.Cut(d.key, "/")
-		return lift.RecentWaits{Region: region, Configuration: name}, err
+	if !ok {
+		return lift.RecentWaits{Region: d.region, Configuration: d.name}, err
 	}
 	return *w, nil
 }
 
-// tickets loads the tickets of a match that are still there.
-func (d *driver) tickets(tx store.Tx, f match.Match) ([]*lift.Ticket, error) {
-	var ts []*lift.Ticket
+// searching loads the tickets of a match that still search here.
+func (d *driver) searching(tx *engine.Tx, f match.Match) (ts []*lift.Ticket, err error) {
 	for _, id := range f.Tickets {
-		t, ok, err := store.Tickets.Get(tx, d.ticketKey(string(id)))
+		t, ok, err := store.Tickets.Get(tx, d.ticketKey(id))
 		if err != nil {
 			return nil, err
 		}
-		if ok {
+		if ok && t.Configuration == d.name && t.Searches(tx.Now) {
 			ts = append(ts, t)
 		}
 	}
@@ -473,4 +454,4 @@ func (d *driver) tickets(tx store.Tx, f match.Match) ([]*lift.Ticket, error) {
 }
 
 // ticketKey is the row of a ticket of this configuration's region.
-func (d *driver) ticketKey(id string) string { return store.InRegion(regionOf(d.key), id) }
+func (d *driver) ticketKey(id match.TicketID) string { return store.InRegion(d.region, string(id)) }

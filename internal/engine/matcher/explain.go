@@ -5,7 +5,6 @@ import (
 
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/match"
-	"github.com/chairlift-games/chairlift/internal/match/rules"
 	"github.com/chairlift-games/chairlift/internal/store"
 )
 
@@ -18,9 +17,9 @@ func Explain(tx store.Tx, now time.Time, t *lift.Ticket) ([]string, error) {
 	if err != nil || c == nil {
 		return nil, err
 	}
-	set, findings := rules.Parse(r.Body)
-	if set == nil {
-		return nil, findings
+	set, err := parse(r)
+	if err != nil {
+		return []string{err.Error()}, nil
 	}
 	pool := newPool(c, set)
 	live, err := store.Tickets.All(tx, "live", key+"/")
@@ -28,7 +27,7 @@ func Explain(tx store.Tx, now time.Time, t *lift.Ticket) ([]string, error) {
 		return nil, err
 	}
 	for _, o := range live {
-		if o.Status == lift.TicketQueued || o.Status == lift.TicketSearching {
+		if o.Status.Waits() {
 			if _, err := pool.Add(now, ticketOf(o)); err != nil && o.ID == t.ID {
 				return []string{err.Error()}, nil
 			}

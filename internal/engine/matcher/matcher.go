@@ -16,13 +16,14 @@ package matcher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/engine"
 	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/match/rules"
 	"github.com/chairlift-games/chairlift/internal/store"
 )
 
@@ -103,7 +104,7 @@ func (m *Matcher) configurations(ctx context.Context, index string) (keys []stri
 		var after store.Cursor
 		for {
 			ts, _, err := store.Tickets.Scan(tx, index, "", after, 1)
-			if err != nil || len(ts) == 0 {
+			if len(ts) == 0 {
 				return err
 			}
 			key := store.InRegion(ts[0].Region, ts[0].Configuration)
@@ -131,9 +132,7 @@ func (m *Matcher) drive(ctx context.Context, key string, wake <-chan struct{}) {
 		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
 			return
 		case err != nil:
-			region, name, _ := strings.Cut(key, "/")
-			m.log.Error("matchmaking failed; it is tried again", "configuration", name, "region", region, "err", err)
-			next = m.engine.Now().Add(errorWait)
+			m.log.Error("matchmaking failed; it is tried again", "configuration", d.name, "region", d.region, "err", err)
 		}
 		timer.Reset(max(next.Sub(m.engine.Now()), 0))
 	}
@@ -142,9 +141,18 @@ func (m *Matcher) drive(ctx context.Context, key string, wake <-chan struct{}) {
 // load reads a configuration with its rule set. Both are nil if it is gone.
 func load(tx store.Tx, key string) (*lift.MatchmakingConfiguration, *lift.RuleSet, error) {
 	c, ok, err := store.Configurations.Get(tx, key)
-	if err != nil || !ok {
+	if !ok {
 		return nil, nil, err
 	}
 	r, err := store.RuleSets.Find(tx, store.InRegion(c.Region, c.RuleSet))
 	return c, r, err
+}
+
+// parse reads a rule set, which was valid for the Chairlift that made it.
+func parse(r *lift.RuleSet) (*rules.Set, error) {
+	set, findings := rules.Parse(r.Body)
+	if set == nil {
+		return nil, fmt.Errorf("rule set %s was valid when it was made and is not for this version; let the matchmaking configuration use another: %w", r.Name, findings)
+	}
+	return set, nil
 }

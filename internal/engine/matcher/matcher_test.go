@@ -2,11 +2,9 @@ package matcher
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -15,10 +13,13 @@ import (
 
 	"github.com/chairlift-games/chairlift/internal/engine"
 	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/match"
 	"github.com/chairlift-games/chairlift/internal/store"
 	"github.com/chairlift-games/chairlift/internal/store/memdb"
 	"github.com/chairlift-games/chairlift/internal/store/stumble"
 )
+
+var quiet = slog.New(slog.DiscardHandler)
 
 type nobody struct{}
 
@@ -54,6 +55,27 @@ func newStore(t testing.TB) store.Store {
 	t.Helper()
 	db := fastStore(t)
 	return &stumble.Store{Store: db, Known: &sync.Map{}, WentOn: func(err error) { t.Error(err) }}
+}
+
+// change changes rows.
+func change(t testing.TB, e *engine.Engine, f func(tx *engine.Tx) error) {
+	t.Helper()
+	if err := e.Update(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put saves tickets as they are.
+func put(t testing.TB, e *engine.Engine, ts ...*lift.Ticket) {
+	t.Helper()
+	change(t, e, func(tx *engine.Tx) error {
+		for _, tk := range ts {
+			if err := store.Tickets.Put(tx, tk); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func putMatchmakers(t testing.TB, e *engine.Engine, names ...string) {
@@ -115,7 +137,7 @@ func TestRestartsLoseAndDoubleNothing(t *testing.T) {
 		for on := true; on; {
 			life, die := context.WithCancel(ctx)
 			var running sync.WaitGroup
-			running.Go(func() { _ = New(e, slog.New(slog.DiscardHandler)).Run(life) })
+			running.Go(func() { _ = New(e, quiet).Run(life) })
 			select {
 			case <-submitted:
 				on = false
@@ -152,7 +174,7 @@ func TestRestartsLoseAndDoubleNothing(t *testing.T) {
 	matchers.Wait()
 
 	// A last matcher finds what is left.
-	if err := New(e, slog.New(slog.DiscardHandler)).Round(ctx); err != nil {
+	if err := New(e, quiet).Round(ctx); err != nil {
 		t.Fatal(err)
 	}
 	matched := map[lift.MatchID][]lift.TicketID{}
@@ -196,35 +218,12 @@ func TestRestartsLoseAndDoubleNothing(t *testing.T) {
 	}
 }
 
-// A running matcher notices what arrives by itself.
-func TestRunMatches(t *testing.T) {
-	e := newEngine(t, "m")
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() { _ = New(e, slog.New(slog.DiscardHandler)).Run(ctx) })
-	defer running.Wait()
-	defer cancel()
-	for i := range 2 {
-		if err := submit(ctx, e, "m", fmt.Sprint("t", i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for start := time.Now(); ; time.Sleep(time.Millisecond) {
-		if ts := tickets(t, e, 2); ts["t0"].Status == lift.TicketCompleted && ts["t1"].Status == lift.TicketCompleted {
-			return
-		}
-		if time.Since(start) > sweepEvery-time.Second {
-			t.Fatal("the two tickets were not matched before the next sweep")
-		}
-	}
-}
-
 // A pool forgets tickets that left, and a match that it finds with one of them
 // costs the others nothing.
 func TestStaleTickets(t *testing.T) {
 	e := newEngine(t, "m")
 	ctx := t.Context()
-	d := newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m")
+	d := newDriver(e, quiet, "us-west-2/m")
 	step := func() {
 		t.Helper()
 		if _, err := d.run(ctx); err != nil {
@@ -277,7 +276,7 @@ func TestEstimatedWait(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	e := engine.New(engine.Options{Store: newStore(t), Sender: nobody{}, Now: func() time.Time { return now }})
 	putMatchmakers(t, e, "m")
-	d := newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m")
+	d := newDriver(e, quiet, "us-west-2/m")
 	n := 0
 	arrive := func() *lift.Ticket {
 		n++
@@ -302,7 +301,7 @@ func TestEstimatedWait(t *testing.T) {
 			t.Errorf("%s: expects %d s, want 1.75 s or less upwards", whose, tk.EstimatedWaitSeconds)
 		}
 		arrive() // and both are matched at once
-		d = newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m")
+		d = newDriver(e, quiet, "us-west-2/m")
 	}
 	now = now.Add(6 * time.Minute)
 	if tk := arrive(); tk.EstimatedWaitSeconds != 0 {
@@ -310,17 +309,25 @@ func TestEstimatedWait(t *testing.T) {
 	}
 }
 
-// The tickets of a configuration that is gone fail instead of waiting.
+// The tickets of a configuration that is gone fail instead of waiting; those that
+// have a match go on with it.
 func TestConfigurationGone(t *testing.T) {
 	e := newEngine(t)
-	if err := submit(t.Context(), e, "m", "t"); err != nil {
+	now := e.Now()
+	want := map[lift.TicketID]lift.TicketStatus{}
+	for _, s := range []lift.TicketStatus{lift.TicketQueued, lift.TicketSearching, lift.TicketRequiresAcceptance, lift.TicketPlacing} {
+		put(t, e, &lift.Ticket{ID: lift.TicketID(s), Region: "us-west-2", Configuration: "m", Status: s, StartedAt: now, Deadline: now.Add(time.Minute)})
+		if want[lift.TicketID(s)] = s; s.Waits() {
+			want[lift.TicketID(s)] = lift.TicketFailed
+		}
+	}
+	if err := New(e, quiet).Round(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := New(e, slog.New(slog.DiscardHandler)).Round(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if tk := tickets(t, e, 1)["t"]; tk.Status != lift.TicketFailed || !strings.Contains(tk.Message, "deleted") {
-		t.Errorf("got %+v", tk)
+	for id, tk := range tickets(t, e, len(want)) {
+		if tk.Status != want[id] || tk.Status == lift.TicketFailed && !strings.Contains(tk.Message, "deleted") {
+			t.Errorf("ticket %s is %s (%s), want %s", id, tk.Status, tk.Message, want[id])
+		}
 	}
 }
 
@@ -345,32 +352,11 @@ func TestConfigurations(t *testing.T) {
 	}
 }
 
-// Numbers of matchmaker data have a decimal point or an exponent, and stay the
-// numbers they are.
-func FuzzDouble(f *testing.F) {
-	for _, n := range []float64{0, 1, -3, 0.5, 1e21, 1e-9, 123456789} {
-		f.Add(n)
-	}
-	f.Fuzz(func(t *testing.T, n float64) {
-		if math.IsNaN(n) || math.IsInf(n, 0) {
-			return // no JSON number
-		}
-		b, err := json.Marshal(double(n))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var back float64
-		if err := json.Unmarshal(b, &back); err != nil || back != n || !strings.ContainsAny(string(b), ".e") {
-			t.Errorf("%v became %s (%v)", n, b, err)
-		}
-	})
-}
-
 // BenchmarkTickets is the whole way of two tickets to their match, without a
 // disk.
 func BenchmarkTickets(b *testing.B) {
 	e := newEngineOn(b, fastStore(b), "m")
-	d := newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m")
+	d := newDriver(e, quiet, "us-west-2/m")
 	n := 0
 	for b.Loop() {
 		for range 2 {
@@ -385,104 +371,209 @@ func BenchmarkTickets(b *testing.B) {
 	}
 }
 
-// withSkill is a rule set for pairs whose players have a skill.
-const withSkill = `{"ruleLanguageVersion":"1.0","playerAttributes":[{"name":"skill","type":"number"}],"teams":[{"name":"t","minPlayers":2,"maxPlayers":2}]}`
-
-// A ticket that no longer fits a rule set that was made anew fails, and a pool
-// knows only what searches.
-func TestTheRuleSetIsAnother(t *testing.T) {
-	e := newEngine(t, "m")
-	ctx := t.Context()
-	d := newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m")
-	run := func() {
-		t.Helper()
-		if _, err := d.run(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
-	err := e.Update(ctx, func(tx *engine.Tx) error {
-		return tx.AddTicket(&lift.Ticket{
-			ID: "t", Region: "us-west-2", Configuration: "m", StartedAt: tx.Now, Deadline: tx.Now.Add(time.Minute),
-			Players: []lift.TicketPlayer{{ID: "ann", Attributes: map[string]lift.Attribute{"skill": {S: new("high")}}}},
-		})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if run(); tickets(t, e, 1)["t"].Status != lift.TicketSearching {
-		t.Fatalf("got %+v", tickets(t, e, 1)["t"])
-	}
-	err = e.Update(ctx, func(tx *engine.Tx) error {
+// putRules lets the matchmaker m use a rule set of its own.
+func putRules(t testing.TB, e *engine.Engine, body string) {
+	t.Helper()
+	change(t, e, func(tx *engine.Tx) error {
 		c, err := store.Configurations.Find(tx, "us-west-2/m")
 		if err != nil {
 			return err
 		}
-		if err := store.RuleSets.Put(tx, &lift.RuleSet{Name: "skill", Region: "us-west-2", Body: withSkill}); err != nil {
+		c.RuleSet = "other"
+		if err := store.RuleSets.Put(tx, &lift.RuleSet{Name: "other", Region: "us-west-2", Body: body, CreatedAt: tx.Now}); err != nil {
 			return err
 		}
-		c.RuleSet = "skill"
 		return store.Configurations.Put(tx, c)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var why []string
-	if err := e.View(ctx, func(tx store.Tx) (err error) {
-		tk, err := store.Tickets.Find(tx, "us-west-2/t")
-		if err != nil {
-			return err
-		}
-		why, err = Explain(tx, e.Now(), tk)
-		return err
-	}); err != nil || len(why) != 1 || !strings.Contains(why[0], "skill") {
-		t.Errorf("it waits because of %q, %v", why, err)
-	}
-	if run(); tickets(t, e, 1)["t"].Status != lift.TicketFailed {
-		t.Errorf("got %+v", tickets(t, e, 1)["t"])
+}
+
+// withSkill is a ticket of one player.
+func withSkill(id string, skill lift.Attribute, now time.Time) *lift.Ticket {
+	return &lift.Ticket{
+		ID: lift.TicketID(id), Region: "us-west-2", Configuration: "m", StartedAt: now, Deadline: now.Add(time.Minute),
+		Players: []lift.TicketPlayer{{ID: "p-" + id, Attributes: map[string]lift.Attribute{"skill": skill}}},
 	}
 }
 
-// Nothing is explained of a ticket whose configuration is gone.
-func TestExplainWithoutAConfiguration(t *testing.T) {
-	e := newEngine(t)
-	if err := submit(t.Context(), e, "m", "t"); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.View(t.Context(), func(tx store.Tx) error {
-		tk, err := store.Tickets.Find(tx, "us-west-2/t")
-		if err != nil {
-			return err
+// bySkill is a rule set for pairs whose players have a skill.
+const bySkill = `{"ruleLanguageVersion":"1.0","playerAttributes":[{"name":"skill","type":"number"}],"teams":[{"name":"t","minPlayers":2,"maxPlayers":2}]}`
+
+// A ticket that does not fit the rule set that its matchmaker uses now fails, and
+// says so if asked before.
+func TestTheRuleSetIsAnother(t *testing.T) {
+	e := newEngine(t, "m")
+	d := newDriver(e, quiet, "us-west-2/m")
+	change(t, e, func(tx *engine.Tx) error { return tx.AddTicket(withSkill("t", lift.Attribute{S: new("high")}, tx.Now)) })
+	for _, want := range []lift.TicketStatus{lift.TicketSearching, lift.TicketFailed} {
+		if _, err := d.run(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-		why, err := Explain(tx, e.Now(), tk)
-		if len(why) != 0 {
-			t.Errorf("got %q", why)
+		if got := tickets(t, e, 1)["t"]; got.Status != want {
+			t.Fatalf("got %+v, want %s", got, want)
 		}
-		return err
-	}); err != nil {
-		t.Error(err)
+		if want == lift.TicketFailed {
+			break
+		}
+		putRules(t, e, bySkill)
+		if why := explain(t, e, "t"); len(why) != 1 || !strings.Contains(why[0], "skill") {
+			t.Errorf("it waits because of %q", why)
+		}
 	}
 }
 
-// A backfill that knows its location is matched by the latency to that one.
-func TestTicketOf(t *testing.T) {
-	players := []lift.TicketPlayer{
-		{ID: "ann", Team: "red", LatencyMS: map[string]int{"a": 10, "b": 20}},
-		{ID: "bob", Team: "red", LatencyMS: map[string]int{"b": 30}},
-	}
-	for _, c := range []struct {
-		name     string
-		backfill *lift.Backfill
-		ann, bob map[string]int
-		team     string
+// A match that was found and not made before its matchmaker changed is made by
+// the rules of now, or not at all (flexmatch 10.3).
+func TestChangedBetweenFindingAndMaking(t *testing.T) {
+	const three = `{"ruleLanguageVersion":"1.0","teams":[{"name":"t","minPlayers":3,"maxPlayers":3}]}`
+	for name, c := range map[string]struct {
+		change func(t *testing.T, e *engine.Engine)
+		want   lift.TicketStatus
 	}{
-		{"a ticket", nil, players[0].LatencyMS, players[1].LatencyMS, ""},
-		{"a backfill", &lift.Backfill{Location: "a"}, map[string]int{"a": 10}, nil, "red"},
-		{"a backfill somewhere", &lift.Backfill{}, players[0].LatencyMS, players[1].LatencyMS, "red"},
+		"other rules":   {func(t *testing.T, e *engine.Engine) { putRules(t, e, three) }, lift.TicketSearching},
+		"the same":      {func(*testing.T, *engine.Engine) {}, lift.TicketCompleted},
+		"no matchmaker": {func(t *testing.T, e *engine.Engine) { change(t, e, deleteMatchmaker) }, lift.TicketFailed},
+		"rules made anew": {func(t *testing.T, e *engine.Engine) {
+			change(t, e, func(tx *engine.Tx) error { return remake(tx, three) })
+		}, lift.TicketSearching},
 	} {
-		got := ticketOf(&lift.Ticket{ID: "t", Players: players, Backfill: c.backfill})
-		a, b := got.Players[0], got.Players[1]
-		if !maps.Equal(a.LatencyMS, c.ann) || !maps.Equal(b.LatencyMS, c.bob) || a.Team != c.team || got.Backfill != (c.backfill != nil) {
-			t.Errorf("%s: %+v", c.name, got)
+		e := newEngine(t, "m")
+		d := newDriver(e, quiet, "us-west-2/m")
+		for _, id := range []string{"a", "b"} {
+			if err := submit(t.Context(), e, "m", id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for d.stage != offer {
+			if _, _, err := d.step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.change(t, e)
+		if _, err := d.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for id, tk := range tickets(t, e, 2) {
+			if tk.Status != c.want {
+				t.Errorf("%s: ticket %s is %s, want %s", name, id, tk.Status, c.want)
+			}
 		}
 	}
+}
+
+func deleteMatchmaker(tx *engine.Tx) error { return store.Configurations.Delete(tx, "us-west-2/m") }
+
+// remake makes the rule set anew under its old name.
+func remake(tx *engine.Tx, body string) error {
+	if err := store.RuleSets.Delete(tx, "us-west-2/r"); err != nil {
+		return err
+	}
+	return store.RuleSets.Put(tx, &lift.RuleSet{Name: "r", Region: "us-west-2", Body: body, CreatedAt: tx.Now})
+}
+
+// Matches keep seats free for players who come later, unless there is no game
+// session to come to (flexmatch 10.3).
+func TestAdditionalPlayers(t *testing.T) {
+	for mode, want := range map[lift.FlexMatchMode]int{lift.WithQueue: 2, lift.Standalone: 3} {
+		e := newEngine(t, "m")
+		putRules(t, e, `{"ruleLanguageVersion":"1.0","teams":[{"name":"t","minPlayers":1,"maxPlayers":3}]}`)
+		change(t, e, func(tx *engine.Tx) error {
+			c, err := store.Configurations.Find(tx, "us-west-2/m")
+			if err != nil {
+				return err
+			}
+			c.Mode, c.AdditionalPlayers, c.Queues = mode, 1, []string{"arn:aws:gamelift:us-west-2::gamesessionqueue/q"}
+			if err := store.Queues.Put(tx, &lift.Queue{Name: "q", Region: "us-west-2"}); err != nil {
+				return err
+			}
+			return store.Configurations.Put(tx, c)
+		})
+		for i := range 6 {
+			if err := submit(t.Context(), e, "m", fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := newDriver(e, quiet, "us-west-2/m").run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		players := map[lift.MatchID]int{}
+		for _, tk := range tickets(t, e, 6) {
+			players[tk.Match]++
+		}
+		for m, n := range players {
+			if m == "" || n != want {
+				t.Errorf("%s: match %q has %d players, want %d", mode, m, n, want)
+			}
+		}
+	}
+}
+
+// A driver comes again when an expansion is due, and at the next sweep if that is
+// before.
+func TestWhenToSearchAgain(t *testing.T) {
+	for seconds, want := range map[int]time.Duration{2: 2 * time.Second, 60: sweepEvery} {
+		now := time.Unix(1_000_000, 0)
+		e := engine.New(engine.Options{Store: newStore(t), Sender: nobody{}, Now: func() time.Time { return now }})
+		putMatchmakers(t, e, "m")
+		putRules(t, e, fmt.Sprintf(`{"ruleLanguageVersion":"1.0","teams":[{"name":"t","minPlayers":2,"maxPlayers":2}],
+			"expansions":[{"target":"teams[t].minPlayers","steps":[{"waitTimeSeconds":%d,"value":1}]}]}`, seconds))
+		if err := submit(t.Context(), e, "m", "t"); err != nil {
+			t.Fatal(err)
+		}
+		next, err := newDriver(e, quiet, "us-west-2/m").run(t.Context())
+		if err != nil || !next.Equal(now.Add(want)) {
+			t.Errorf("with an expansion after %d s it comes again after %s: %v", seconds, next.Sub(now), err)
+		}
+	}
+}
+
+// The pool holds what searches and nothing else, whatever it held before; and
+// what waits is not searched anew at every sweep.
+func TestSweep(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	e := engine.New(engine.Options{Store: newStore(t), Sender: nobody{}, Now: func() time.Time { return now }})
+	putMatchmakers(t, e, "m")
+	putRules(t, e, `{"ruleLanguageVersion":"1.0","teams":[{"name":"t","minPlayers":9,"maxPlayers":9}]}`)
+	d := newDriver(e, quiet, "us-west-2/m")
+	sweep := func() {
+		t.Helper()
+		now = now.Add(sweepEvery)
+		if _, err := d.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	row := func(id string, s lift.TicketStatus) *lift.Ticket {
+		return &lift.Ticket{ID: lift.TicketID(id), Region: "us-west-2", Configuration: "m", Status: s, StartedAt: now, Deadline: now.Add(time.Hour), Players: []lift.TicketPlayer{{ID: id}}}
+	}
+	late, back := row("late", lift.TicketSearching), row("back", lift.TicketSearching)
+	late.Deadline, back.Arriving = now.Add(sweepEvery), true
+	rows := []*lift.Ticket{late, back, row("searching", lift.TicketSearching), row("new", lift.TicketQueued)}
+	rows[3].Arriving = true
+	for _, s := range []lift.TicketStatus{lift.TicketRequiresAcceptance, lift.TicketPlacing, lift.TicketCompleted, lift.TicketCancelled, lift.TicketTimedOut, lift.TicketFailed} {
+		rows = append(rows, row(string(s), s))
+	}
+	holds := func(want ...match.TicketID) {
+		t.Helper()
+		got := slices.Sorted(maps.Keys(d.held))
+		if !slices.Equal(got, want) || d.pool.Len() != len(want) {
+			t.Errorf("the pool holds %d tickets, %q, want %q", d.pool.Len(), got, want)
+		}
+	}
+	put(t, e, rows...)
+	sweep()
+	holds("back", "new", "searching")
+	searches := d.pool.Stats().Searches
+	sweep()
+	holds("back", "new", "searching")
+	if again := d.pool.Stats().Searches - searches; again != 0 {
+		t.Errorf("%d searches although nothing changed", again)
+	}
+	change(t, e, func(tx *engine.Tx) error {
+		tk, err := store.Tickets.Find(tx, "us-west-2/searching")
+		if err != nil {
+			return err
+		}
+		return tx.StopTicket(tk, "", "")
+	})
+	sweep()
+	holds("back", "new")
 }

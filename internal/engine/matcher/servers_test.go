@@ -3,7 +3,6 @@ package matcher
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -18,51 +17,68 @@ type sharedDB struct{ store.Store }
 func (sharedDB) Shared() bool                              { return true }
 func (sharedDB) Elsewhere(context.Context) <-chan struct{} { return nil }
 
-// TestOneServerDrivesAPool: of two servers one matches; the other takes over
-// when it falls silent, and what the first one believed then is worth nothing.
-func TestOneServerDrivesAPool(t *testing.T) {
+// two are two servers on one store, and what each has of the pool of m. Its
+// matches are pairs.
+type two struct {
+	t       *testing.T
+	now     time.Time
+	engines []*engine.Engine
+	drivers []*driver
+}
+
+func newTwo(t *testing.T) *two {
 	db := newStore(t)
-	defer db.Close()
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	var engines []*engine.Engine
-	var drivers []*driver
+	w := &two{t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	for _, name := range []string{"a", "b"} {
-		e := engine.New(engine.Options{Store: sharedDB{db}, Sender: nobody{}, Owner: name, Now: func() time.Time { return now }})
-		engines = append(engines, e)
-		drivers = append(drivers, newDriver(e, slog.New(slog.DiscardHandler), "us-west-2/m"))
+		e := engine.New(engine.Options{Store: sharedDB{db}, Sender: nobody{}, Owner: name, Now: func() time.Time { return w.now }})
+		w.engines = append(w.engines, e)
+		w.drivers = append(w.drivers, newDriver(e, quiet, "us-west-2/m"))
 	}
-	err := engines[0].Update(t.Context(), func(tx *engine.Tx) error {
-		r := &lift.RuleSet{Name: "r", Region: "us-west-2", Body: `{"ruleLanguageVersion":"1.0","teams":[{"name":"t","minPlayers":2,"maxPlayers":2}]}`}
-		if err := store.RuleSets.Put(tx, r); err != nil {
-			return err
-		}
-		return store.Configurations.Put(tx, &lift.MatchmakingConfiguration{Name: "m", Region: "us-west-2", RuleSet: "r", Mode: lift.Standalone, RequestTimeoutSeconds: 600})
+	putMatchmakers(t, w.engines[0], "m", "n")
+	return w
+}
+
+// arrive brings a ticket of one player.
+func (w *two) arrive(configuration, id, player string) {
+	w.t.Helper()
+	change(w.t, w.engines[0], func(tx *engine.Tx) error {
+		return tx.AddTicket(&lift.Ticket{
+			ID: lift.TicketID(id), Region: "us-west-2", Configuration: configuration, StartedAt: tx.Now, Deadline: tx.Now.Add(time.Minute),
+			Players: []lift.TicketPlayer{{ID: player}},
+		})
 	})
+}
+
+// run lets a server match, and returns when it comes again.
+func (w *two) run(by int) time.Duration {
+	w.t.Helper()
+	next, err := w.drivers[by].run(w.t.Context())
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
+	return next.Sub(w.now)
+}
+
+// Of two servers one matches; the other takes over when it falls silent, and what
+// the first one believed then is worth nothing.
+func TestOneServerDrivesAPool(t *testing.T) {
+	w := newTwo(t)
 	made := 0
 	arrive := func() {
 		t.Helper()
 		made++
-		if err := submit(t.Context(), engines[made%2], "m", fmt.Sprint(made)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	completed := func() (n int) {
-		for _, tk := range tickets(t, engines[0], made) {
-			if tk.Status == lift.TicketCompleted {
-				n++
-			}
-		}
-		return n
+		w.arrive("m", fmt.Sprint(made), fmt.Sprint("p", made))
 	}
 	run := func(by int, want int) {
 		t.Helper()
-		if _, err := drivers[by].run(t.Context()); err != nil {
-			t.Fatal(err)
+		w.run(by)
+		got := 0
+		for _, tk := range tickets(t, w.engines[0], made) {
+			if tk.Status == lift.TicketCompleted {
+				got++
+			}
 		}
-		if got := completed(); got != want {
+		if got != want {
 			t.Fatalf("%d tickets are matched, want %d", got, want)
 		}
 	}
@@ -73,17 +89,115 @@ func TestOneServerDrivesAPool(t *testing.T) {
 	run(0, 2)
 	arrive()
 	run(0, 2)
-	now = now.Add(store.LeaseFor + time.Second)
+	w.now = w.now.Add(store.LeaseFor + time.Second)
 	arrive()
 	run(1, 4) // a is silent, so b matches what a had taken in
-	if drivers[0].pool == nil {
+	if w.drivers[0].pool == nil {
 		t.Fatal("a has no pool left to be wrong about")
 	}
 	arrive()
 	run(0, 4) // a must not; and has forgotten its pool
-	if drivers[0].pool != nil {
+	if w.drivers[0].pool != nil {
 		t.Error("a keeps a pool that another server drives")
 	}
 	arrive()
 	run(1, 6)
+	arrive()
+	run(1, 6)
+	w.now = w.now.Add(store.LeaseFor)
+	arrive()
+	run(0, 8) // and a makes its pool anew when it is its turn again
+}
+
+// A server asks for the lease again when it ends, and every few seconds: the
+// owner's clock may have told it to last far too long.
+func TestWhenToAskForTheLease(t *testing.T) {
+	for _, c := range []struct{ ahead, later, want time.Duration }{
+		{0, store.LeaseFor - 2*time.Second, 2 * time.Second},
+		{0, time.Second, sweepEvery},
+		{time.Hour, time.Second, sweepEvery},
+	} {
+		w := newTwo(t)
+		w.now = w.now.Add(c.ahead)
+		w.run(0)
+		w.now = w.now.Add(c.later - c.ahead)
+		if got := w.run(1); got != c.want {
+			t.Errorf("%s after an owner %s ahead, the other asks again in %s, want %s", c.later, c.ahead, got, c.want)
+		}
+	}
+}
+
+// A server that slept in the midst of its work, and has the lease again because
+// the other one fell silent, does not offer what it found before: other players
+// may have the tickets' names now.
+func TestAServerThatSlept(t *testing.T) {
+	for name, meanwhile := range map[string]func(w *two){
+		"nothing":   func(*two) {},
+		"forgotten": func(*two) {},
+		"asked again": func(w *two) {
+			w.takeIn(1, "m", "1", "cem")
+			w.takeIn(1, "m", "2", "dot")
+		},
+		"of another matchmaker": func(w *two) {
+			w.drivers[1] = newDriver(w.engines[1], quiet, "us-west-2/n")
+			w.takeIn(1, "n", "1", "cem")
+			w.takeIn(1, "n", "2", "dot")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTwo(t)
+			w.arrive("m", "1", "ann")
+			w.arrive("m", "2", "bob")
+			for w.drivers[0].stage != offer {
+				if _, _, err := w.drivers[0].step(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if name != "nothing" {
+				w.now = w.now.Add(48 * time.Hour)
+				change(t, w.engines[1], func(tx *engine.Tx) error {
+					for _, id := range []string{"1", "2"} {
+						tk, err := store.Tickets.Find(tx, "us-west-2/"+id)
+						if err != nil {
+							return err
+						}
+						if err := tx.StopTicket(tk, "", ""); err != nil {
+							return err
+						}
+						if err := store.Tickets.Delete(tx, "us-west-2/"+id); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+			meanwhile(w)
+			w.now = w.now.Add(store.LeaseFor)
+			w.run(0)
+			w.drivers[1].drop()
+			w.run(1)
+			err := w.engines[0].View(t.Context(), func(tx store.Tx) error {
+				ts, err := store.Tickets.All(tx, "", "")
+				for _, tk := range ts {
+					if tk.Status != lift.TicketCompleted || tk.Players[0].Team == "" || tk.Match != ts[0].Match {
+						t.Errorf("ticket %s of %s is %s, its player is %+v", tk.ID, tk.Configuration, tk.Status, tk.Players[0])
+					}
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// takeIn has a ticket arrive and a server take it in, and nothing more.
+func (w *two) takeIn(by int, configuration, id, player string) {
+	w.t.Helper()
+	w.arrive(configuration, id, player)
+	w.drivers[by].drop()
+	if _, _, err := w.drivers[by].step(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
 }

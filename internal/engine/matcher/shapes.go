@@ -1,20 +1,14 @@
 package matcher
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
-	"strings"
 
 	"github.com/chairlift-games/chairlift/internal/engine"
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/match"
 	"github.com/chairlift-games/chairlift/internal/match/rules"
 )
-
-func regionOf(key string) string {
-	region, _, _ := strings.Cut(key, "/")
-	return region
-}
 
 // ticketOf is a ticket as pools see it.
 func ticketOf(t *lift.Ticket) match.Ticket {
@@ -37,7 +31,7 @@ func ticketOf(t *lift.Ticket) match.Ticket {
 }
 
 // matchOf makes the row of a match that a pool found.
-func matchOf(c *lift.MatchmakingConfiguration, set *rules.Set, f match.Match, ts []*lift.Ticket, id lift.MatchID) (*lift.Match, error) {
+func matchOf(c *lift.MatchmakingConfiguration, set *rules.Set, f match.Match, ts []*lift.Ticket, id lift.MatchID) *lift.Match {
 	m := &lift.Match{ID: id, Region: c.Region, Account: c.Account, Configuration: c.Name, MaxPlayers: set.Seats(f.Level), Backfill: lift.TicketID(f.Backfill)}
 	m.Evaluations = map[lift.TicketID][]lift.RuleCount{}
 	for i, id := range f.Tickets {
@@ -47,9 +41,8 @@ func matchOf(c *lift.MatchmakingConfiguration, set *rules.Set, f match.Match, ts
 	for _, s := range f.Seats {
 		m.Seats = append(m.Seats, lift.MatchSeat{Ticket: lift.TicketID(s.Ticket), PlayerID: s.PlayerID, Team: s.Team})
 	}
-	var err error
-	m.Data, err = matchmakerData(c, set, m, ts)
-	return m, err
+	m.Data = matchmakerData(c, set, m, ts)
+	return m
 }
 
 // evaluations is never nil, even of a rule set without rules.
@@ -89,13 +82,13 @@ type (
 
 func (d double) MarshalJSON() ([]byte, error) {
 	b, err := json.Marshal(float64(d))
-	if err == nil && !strings.ContainsAny(string(b), ".e") {
-		b = append(b, ".0"...)
+	if bytes.ContainsAny(b, ".e") {
+		return b, err
 	}
-	return b, err
+	return append(b, ".0"...), err
 }
 
-func matchmakerData(c *lift.MatchmakingConfiguration, set *rules.Set, m *lift.Match, ts []*lift.Ticket) (string, error) {
+func matchmakerData(c *lift.MatchmakingConfiguration, set *rules.Set, m *lift.Match, ts []*lift.Ticket) string {
 	players := map[string]lift.TicketPlayer{}
 	for _, t := range ts {
 		for _, p := range t.Players {
@@ -120,11 +113,8 @@ func matchmakerData(c *lift.MatchmakingConfiguration, set *rules.Set, m *lift.Ma
 		}
 		data.Teams = append(data.Teams, dt)
 	}
-	b, err := json.Marshal(data)
-	if err != nil {
-		return "", fmt.Errorf("matchmaker data of match %s: %w", m.ID, err)
-	}
-	return string(b), nil
+	b, _ := json.Marshal(data) // texts and finite numbers, which always can be
+	return string(b)
 }
 
 func dataOf(v rules.Value) dataOfValue {

@@ -41,10 +41,7 @@ func (m *Matcher) Step(ctx context.Context) (next time.Time, err error) {
 			continue
 		}
 		more, next, err := p.driver.step(ctx)
-		switch {
-		case err != nil:
-			p.at = now.Add(errorWait)
-		case !more:
+		if !more {
 			p.at = next
 		}
 		return m.earliest(), err
