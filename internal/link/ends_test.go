@@ -151,6 +151,7 @@ func TestVersions(t *testing.T) {
 		{"oldest left out", `{"version":1,"instance":"i-1"}`, nil},
 		{"newer that speaks ours", `{"version":2,"oldest":1,"instance":"i-1"}`, nil},
 		{"too new", `{"version":3,"oldest":2,"instance":"i-1"}`, ErrVersion},
+		{"too new, oldest left out", `{"version":2,"instance":"i-1"}`, ErrVersion},
 		{"too old", `{"version":0,"instance":"i-1"}`, ErrVersion},
 		{"another instance", `{"version":1,"instance":"i-2"}`, ErrProtocol},
 	} {
@@ -191,30 +192,6 @@ func TestWelcome(t *testing.T) {
 		if err := a.Receive(noon, fmt.Appendf(nil, `{"welcome":{"version":1,"lastEvent":%d}}`, last)); !errors.Is(err, want) {
 			t.Errorf("welcome at %d: got %v, want %v", last, err, want)
 		}
-	}
-}
-
-// TestResumeSendsWhatIsMissing: beyond the last event handled everything, and
-// up to it only the question whose reply is not there.
-func TestResumeSendsWhatIsMissing(t *testing.T) {
-	a := met(t)
-	for _, ev := range []lift.Event{exited("1"), accept("2"), accept("3"), exited("4"), exited("5")} {
-		a.Report(ev)
-	}
-	next(t, a, noon)
-	a.Receive(noon, []byte(`{"ack":{"upTo":2,"replies":[{"seq":2,"reply":{"Status":200}}]}}`))
-	a.Report(exited("6"))
-	welcomed(t, a, `{"welcome":{"version":1,"lastEvent":4}}`)
-	f, err := decode([]byte(next(t, a, noon)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []uint64
-	for _, n := range f.Events {
-		got = append(got, n.Seq)
-	}
-	if diff := cmp.Diff([]uint64{3, 5, 6}, got); diff != "" || f.Read != 2 {
-		t.Errorf("read %d, sent (-want +got):\n%s", f.Read, diff)
 	}
 }
 
@@ -266,18 +243,6 @@ func TestProtocolErrors(t *testing.T) {
 	}
 }
 
-// greeted returns a service's end that has welcomed its agent.
-func greeted(t *testing.T) *ServiceEnd {
-	t.Helper()
-	s := NewServiceEnd(noon, "i-1")
-	if err := s.Receive(noon, []byte(`{"hello":{"version":1,"instance":"i-1"}}`)); err != nil {
-		t.Fatal(err)
-	}
-	s.Resume(0, nil)
-	next(t, s, noon)
-	return s
-}
-
 // Neither end takes more than the other may have sent.
 func TestTooMuch(t *testing.T) {
 	s := greeted(t)
@@ -323,59 +288,6 @@ func TestInbox(t *testing.T) {
 	}
 	if len(in.waiting) != 2 || in.waiting[0].ID != "a" {
 		t.Errorf("waiting: %+v", in.waiting)
-	}
-}
-
-// A reply to what was no question is nobody's.
-func TestAnswerToNoQuestion(t *testing.T) {
-	a := met(t)
-	if _, err := a.Report(exited("p")); err != nil {
-		t.Fatal(err)
-	}
-	next(t, a, noon)
-	if err := a.Receive(noon, []byte(`{"ack":{"upTo":1,"replies":[{"seq":1,"reply":{"Status":200}}]}}`)); err != nil {
-		t.Fatal(err)
-	}
-	if got := a.Replies(); got != nil {
-		t.Errorf("got %+v", got)
-	}
-}
-
-func TestBatches(t *testing.T) {
-	s := greeted(t)
-	if _, err := s.Handled(Ack{UpTo: 1}); !errors.Is(err, ErrProtocol) {
-		t.Errorf("handled without a batch: %v", err)
-	}
-	// An agent of old does not say which events are questions.
-	for _, frame := range []string{`{"events":[{"seq":1,"event":{"AcceptPlayer":{}}}]}`, `{"events":[{"seq":2,"event":{}}]}`} {
-		if err := s.Receive(noon, []byte(frame)); err != nil {
-			t.Fatal(err)
-		}
-		if b, ok := s.Batch(); ok && b.Events[0].Seq != 1 {
-			t.Errorf("another batch before the first was handled: %+v", b)
-		}
-	}
-	if unanswered, err := s.Handled(Ack{UpTo: 1}); err != nil || len(unanswered) != 1 {
-		t.Errorf("a question that nobody answered: %v, %v", unanswered, err)
-	}
-}
-
-// A crowd of commands may come at once, and then no more before it has left.
-func TestCrowd(t *testing.T) {
-	s := greeted(t)
-	s.room, s.queueCommands = 1, 1
-	if err := s.Send([]lift.Effect{{ID: "a"}, {ID: "b"}}); err != nil {
-		t.Errorf("at once: %v", err)
-	}
-	if err := s.Send([]lift.Effect{{ID: "c"}}); !errors.Is(err, ErrBehind) {
-		t.Errorf("one more: %v", err)
-	}
-	s = greeted(t)
-	if err := s.Send([]lift.Effect{{ID: "a", Drain: &lift.Drain{By: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}}); err != nil {
-		t.Fatal(err)
-	}
-	if frame, _, err := s.Next(noon); err == nil {
-		t.Errorf("a command of the year 10000 was sent: %s", frame)
 	}
 }
 
@@ -428,188 +340,15 @@ func TestHeartbeats(t *testing.T) {
 	}
 }
 
-// TestReplaced: what a later event says too does not wait for the service.
-func TestReplaced(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		max    int // of the outbox
-		report []lift.Event
-		want   []lift.Event
-	}{
-		{"health", 10,
-			[]lift.Event{health("p", false), exited("x"), health("q", false), health("p", true)},
-			[]lift.Event{exited("x"), health("q", false), health("p", true)}},
-		{"same notice", 10,
-			[]lift.Event{notice("A", "same"), exited("x"), notice("A", "same"), notice("B", "same")},
-			[]lift.Event{exited("x"), notice("A", "same"), notice("B", "same")}},
-		{"notices differ, with room", 10,
-			[]lift.Event{notice("A", "1"), notice("A", "2")},
-			[]lift.Event{notice("A", "1"), notice("A", "2")}},
-		{"notices differ, without room", 3,
-			[]lift.Event{notice("A", "1"), notice("A", "2"), exited("x"), notice("A", "3")},
-			[]lift.Event{notice("A", "1"), exited("x"), notice("A", "3")}},
-		{"health finds a place when full", 2,
-			[]lift.Event{health("p", false), exited("x"), health("p", true)},
-			[]lift.Event{exited("x"), health("p", true)}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			a := NewAgentEnd("i-1")
-			a.events.maxEvents = tt.max
-			for _, ev := range tt.report {
-				if _, err := a.Report(ev); err != nil {
-					t.Fatal(err)
-				}
-			}
-			welcomed(t, a, `{"welcome":{"version":1}}`)
-			f, err := decode([]byte(next(t, a, noon)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []lift.Event
-			for _, n := range f.Events {
-				got = append(got, n.Event)
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
+// An end that has just spoken asks to be called when the other one's silence
+// is too long, not when it has to speak again.
+func TestSilenceIsDue(t *testing.T) {
+	a := met(t)
+	now := noon.Add(12 * time.Second)
+	if got := next(t, a, now); got != "{}" {
+		t.Fatalf("said %s", got)
 	}
-}
-
-func TestFull(t *testing.T) {
-	a := NewAgentEnd("i-1")
-	a.events.maxEvents = 3
-	for range 3 {
-		if _, err := a.Report(exited("p")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, ev := range []lift.Event{exited("p"), health("p", true), notice("A", "1")} {
-		if _, err := a.Report(ev); !errors.Is(err, ErrFull) {
-			t.Errorf("got %v, want ErrFull", err)
-		}
-	}
-	welcomed(t, a, `{"welcome":{"version":1}}`)
-	next(t, a, noon)
-	a.Receive(noon, []byte(`{"ack":{"upTo":1}}`))
-	if _, err := a.Report(exited("p")); err != nil {
-		t.Errorf("after an acknowledgement: %v", err)
-	}
-
-	a = NewAgentEnd("i-1")
-	a.events.maxBytes = 10
-	if _, err := a.Report(exited("p")); err != nil {
-		t.Errorf("one event always has a place: %v", err)
-	}
-	if _, err := a.Report(exited("p")); !errors.Is(err, ErrFull) {
-		t.Errorf("got %v, want ErrFull", err)
-	}
-	if _, err := a.Report(exited(strings.Repeat("x", eventMaxBytes))); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("got %v, want ErrTooLarge", err)
-	}
-}
-
-// TestFrames: a frame ends after 256 events or 512 KiB, and the window closes
-// after 1,024 events or 4 MiB.
-func TestFrames(t *testing.T) {
-	for _, tt := range []struct {
-		n, size int
-		want    []int // events in each frame
-	}{
-		{2000, 100, []int{256, 256, 256, 256}},
-		{30, 200_000, []int{3, 3, 3, 3, 3, 3, 2}},
-	} {
-		a := met(t)
-		a.events.maxBytes = 1 << 30
-		for range tt.n {
-			if _, err := a.Report(exited(strings.Repeat("x", tt.size))); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var got []int
-		for {
-			frame := next(t, a, noon)
-			if frame == "" {
-				break
-			}
-			if len(frame) > agentFrameBytes {
-				t.Errorf("a frame of %d bytes", len(frame))
-			}
-			got = append(got, strings.Count(frame, `"seq":`))
-		}
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("events of %d bytes (-want +got):\n%s", tt.size, diff)
-		}
-	}
-}
-
-// TestLargeReplies: replies too large for one frame come in several, and the
-// last one closes their events.
-func TestLargeReplies(t *testing.T) {
-	a, s := met(t), NewServiceEnd(noon, "i-1")
-	s.Receive(noon, []byte(`{"hello":{"version":1,"instance":"i-1"}}`))
-	s.Resume(0, nil)
-	next(t, s, noon)
-	var ack Ack
-	for i := range 5 {
-		a.Report(lift.Event{DescribePlayers: &lift.DescribePlayers{PlayerID: "x"}})
-		ack.UpTo++
-		ack.Replies = append(ack.Replies, NumberedReply{ack.UpTo, lift.Reply{Status: 200 + i, Message: strings.Repeat("x", 300_000)}})
-	}
-	if err := s.Receive(noon, []byte(next(t, a, noon))); err != nil {
-		t.Fatal(err)
-	}
-	s.Batch()
-	if _, err := s.Handled(ack); err != nil {
-		t.Fatal(err)
-	}
-	var got []int
-	for {
-		frame := next(t, s, noon)
-		if frame == "" {
-			break
-		}
-		if a.Settled() {
-			t.Error("settled before the last reply")
-		}
-		if err := a.Receive(noon, []byte(frame)); err != nil {
-			t.Fatal(err)
-		}
-		n := 0
-		for _, r := range a.Replies() {
-			if r.Reply.Status != 199+int(r.Ticket) {
-				t.Errorf("reply %d for ticket %d", r.Reply.Status, r.Ticket)
-			}
-			n++
-		}
-		got = append(got, n)
-	}
-	if !cmp.Equal(got, []int{2, 2, 1}) || !a.Settled() {
-		t.Errorf("replies by frame %v, settled %v", got, a.Settled())
-	}
-}
-
-func TestHandledChecksTheService(t *testing.T) {
-	s := NewServiceEnd(noon, "i-1")
-	s.Receive(noon, []byte(`{"hello":{"version":1,"instance":"i-1"}}`))
-	s.Resume(4, nil)
-	next(t, s, noon)
-	s.Receive(noon, []byte(`{"events":[{"seq":5,"event":{}},{"seq":6,"event":{}}]}`))
-	s.Batch()
-	if _, err := s.Handled(Ack{UpTo: 5}); err == nil {
-		t.Error("half a batch passes for a whole one")
-	}
-}
-
-func TestBehind(t *testing.T) {
-	s := NewServiceEnd(noon, "i-1")
-	one := func(i int) []lift.Effect { return []lift.Effect{{ID: lift.EffectID(fmt.Sprint(i))}} }
-	for i := range queueCommands {
-		if err := s.Send(one(i)); err != nil {
-			t.Fatal(i, err)
-		}
-	}
-	if err := s.Send(one(-1)); !errors.Is(err, ErrBehind) {
-		t.Errorf("got %v, want ErrBehind", err)
+	if _, due, err := a.Next(now); err != nil || !due.Equal(noon.Add(silence)) {
+		t.Errorf("due %v, %v", due, err)
 	}
 }

@@ -142,6 +142,23 @@ func (c *composer) member(name string) {
 	c.buf = append(c.buf, '"', ':')
 }
 
+// item begins item n of the list of that name, and ends the one before.
+func (c *composer) item(name string, n int) {
+	if n > 0 {
+		c.buf = append(c.buf, ',')
+		return
+	}
+	c.member(name)
+	c.buf = append(c.buf, '[')
+}
+
+// endList ends a list of n items; one of none was never begun.
+func (c *composer) endList(n int) {
+	if n > 0 {
+		c.buf = append(c.buf, ']')
+	}
+}
+
 // value adds a member holding v.
 func (c *composer) value(name string, v any) {
 	c.member(name)

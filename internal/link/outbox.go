@@ -201,7 +201,7 @@ func (o *outbox) done(e *outgoing) bool { return e.seq <= o.acked && (e.answered
 
 // read returns the number up to which every reply has arrived.
 func (o *outbox) read() uint64 {
-	if len(o.sent) > 0 && o.sent[0].seq <= o.acked {
+	if len(o.sent) > 0 { // it waits for its reply, or is acked+1
 		return o.sent[0].seq - 1
 	}
 	return o.acked
@@ -228,19 +228,12 @@ func (o *outbox) compose(c *composer) {
 			}
 			o.flight += len(e.body)
 		}
-		if n == 0 {
-			c.member("events")
-			c.buf = append(c.buf, '[')
-		} else {
-			c.buf = append(c.buf, ',')
-		}
+		c.item("events", n)
 		c.numbered(e.seq, e.ask, e.body)
 		o.next++
 		n++
 	}
-	if n > 0 {
-		c.buf = append(c.buf, ']')
-	}
+	c.endList(n)
 }
 
 // fits reports whether the window has room for an event. Alone, any has.

@@ -3,6 +3,7 @@ package link
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -33,7 +34,7 @@ type ServiceEnd struct {
 	busy       bool
 
 	ack      ackFrame               // to be sent
-	queue    []lift.Effect          // commands to be sent; those missing in underWay need not be
+	queue    []lift.Effect          // commands to be sent
 	room     int                    // how many more Send may queue
 	underWay map[lift.EffectID]bool // true: sent and not acknowledged; false: in queue
 	sent     int                    // how many of underWay are true
@@ -93,6 +94,11 @@ func (e *ServiceEnd) Receive(now time.Time, data []byte) error {
 		}
 		delete(e.underWay, id)
 	}
+	// What an earlier connection carried need not be sent on this one.
+	e.queue = slices.DeleteFunc(e.queue, func(ef lift.Effect) bool {
+		_, ok := e.underWay[ef.ID]
+		return !ok
+	})
 	e.collecting.Events = append(e.collecting.Events, f.Events...)
 	e.collecting.Got = append(e.collecting.Got, f.Got...)
 	e.collecting.Read = max(e.collecting.Read, f.Read)
@@ -225,18 +231,11 @@ func (e *ServiceEnd) composeAck(c *composer) {
 	c.buf = append(c.buf, '{')
 	n := 0
 	for n < len(e.ack.Replies) && (n == 0 || len(c.buf) < e.frameBytes) {
-		if n == 0 {
-			c.member("replies")
-			c.buf = append(c.buf, '[')
-		} else {
-			c.buf = append(c.buf, ',')
-		}
+		c.item("replies", n)
 		c.encode(e.ack.Replies[n])
 		n++
 	}
-	if n > 0 {
-		c.buf = append(c.buf, ']')
-	}
+	c.endList(n)
 	if e.ack.Replies = e.ack.Replies[n:]; len(e.ack.Replies) == 0 {
 		if e.ack.UpTo > 0 {
 			c.value("upTo", e.ack.UpTo)
@@ -252,29 +251,16 @@ func (e *ServiceEnd) composeAck(c *composer) {
 // composeCommands writes as many commands as the window and the size of a
 // frame allow.
 func (e *ServiceEnd) composeCommands(c *composer) {
-	n, wrote := 0, 0
+	n := 0
 	for n < len(e.queue) && e.sent < e.windowCommands && len(c.buf) < e.frameBytes {
-		ef := e.queue[n]
-		n++
-		if sent, ok := e.underWay[ef.ID]; !ok || sent {
-			continue
-		}
-		if wrote == 0 {
-			c.member("commands")
-			c.buf = append(c.buf, '[')
-		} else {
-			c.buf = append(c.buf, ',')
-		}
-		c.encode(ef)
-		wrote++
-		e.underWay[ef.ID] = true
+		c.item("commands", n)
+		c.encode(e.queue[n])
+		e.underWay[e.queue[n].ID] = true
 		e.sent++
+		n++
 	}
-	if wrote > 0 {
-		c.buf = append(c.buf, ']')
-	}
-	e.queue = e.queue[n:]
-	if len(e.queue) == 0 {
+	c.endList(n)
+	if e.queue = e.queue[n:]; len(e.queue) == 0 {
 		e.queue, e.room = nil, e.queueCommands
 	}
 }
