@@ -2,8 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -21,17 +19,22 @@ func (tx *Tx) claimSession(t *lift.Ticket) error {
 	}
 	old := s.BackfillTicket
 	s.BackfillTicket = store.TicketKey(t)
-	if err := store.Sessions.Put(tx, s); err != nil || old == "" {
+	if err := store.Sessions.Put(tx, s); err != nil {
 		return err
 	}
 	return tx.endBackfill(s, old, "Replaced by backfill ticket "+string(t.ID)+" of the same game session.")
 }
 
-// endBackfill cancels a backfill ticket that its session has already let go of,
-// and tells the game server, if it still plays.
+// endBackfill cancels a backfill ticket, if there is one, that its session has
+// already let go of, and tells the game server, if it still plays.
 func (tx *Tx) endBackfill(s *lift.GameSession, key, message string) error {
+	if key == "" {
+		return nil
+	}
 	t, ok, err := store.Tickets.Get(tx, key)
-	if err != nil || !ok || !t.Status.Stoppable() {
+	// Another server may be ending it: then this one's row of the session is old,
+	// and the transaction will run again.
+	if !ok || !t.Status.Stoppable() {
 		return err
 	}
 	if err := tx.StopTicket(t, reasonCancelled, message); err != nil || s.Status != lift.SessionActive {
@@ -42,15 +45,15 @@ func (tx *Tx) endBackfill(s *lift.GameSession, key, message string) error {
 
 // SaveSession saves a game session. One that ended or began to takes its
 // backfill ticket with it; one that denies new players ends the automatic one,
-// for good (flexmatch 14).
+// for good (flexmatch 14). One that is not ACTIVE yet has none.
 func (tx *Tx) SaveSession(s *lift.GameSession) error {
-	ended := s.Status != lift.SessionActive && s.Status != lift.SessionActivating
+	ended := s.Status != lift.SessionActive
 	closed := ended || s.AutoBackfill && s.Policy == lift.DenyAll
 	key := s.BackfillTicket
 	if closed {
 		s.BackfillTicket, s.AutoBackfill = "", false
 	}
-	if err := store.Sessions.Put(tx, s); err != nil || !closed || key == "" {
+	if err := store.Sessions.Put(tx, s); err != nil || !closed {
 		return err
 	}
 	why := "The game session takes no new players."
@@ -68,8 +71,8 @@ func (tx *Tx) backfillEnded(t *lift.Ticket) error {
 	if t.Backfill.SessionID == "" || t.Status == lift.TicketCompleted {
 		return nil
 	}
-	s, ok, err := store.Sessions.Get(tx, string(t.Backfill.SessionID))
-	if err != nil || !ok || s.BackfillTicket != store.TicketKey(t) {
+	s, err := store.Sessions.Find(tx, string(t.Backfill.SessionID))
+	if err != nil || s.BackfillTicket != store.TicketKey(t) {
 		return err
 	}
 	s.BackfillTicket = ""
@@ -82,7 +85,7 @@ func (tx *Tx) backfillEnded(t *lift.Ticket) error {
 	case t.Reason != reasonRequeued:
 		s.AutoBackfill = false
 	}
-	next, err := tx.follower(s, t.Players)
+	next, err := tx.follower(s, "", t.Players)
 	if err != nil {
 		return err
 	}
@@ -110,11 +113,9 @@ func (tx *Tx) joinSession(m *lift.Match, ts []*lift.Ticket) (bool, error) {
 			seats = append(seats, session.Seat{ID: lift.PlayerSessionID("psess-" + tx.NewID()), PlayerID: seat.PlayerID})
 		}
 	}
-	joined, players, err := session.Join(tx.Now, *s, seats, m.Data)
-	if _, refused := errors.AsType[*lift.Error](err); refused {
+	joined, players, refusal := session.Join(tx.Now, *s, seats, m.Data)
+	if refusal != nil {
 		return false, nil
-	} else if err != nil {
-		return false, err
 	}
 	joined.BackfillTicket = ""
 	for i := range players {
@@ -142,7 +143,7 @@ func (tx *Tx) joinSession(m *lift.Match, ts []*lift.Ticket) (bool, error) {
 	if err := tx.succeed(m, ts); err != nil {
 		return false, err
 	}
-	next, err := tx.follower(&joined, playersOf(m, ts))
+	next, err := tx.follower(&joined, "", playersOf(m, ts))
 	if err != nil {
 		return false, err
 	}
@@ -167,34 +168,31 @@ func (tx *Tx) held(id lift.GameSessionID) (map[string]lift.PlayerSessionID, erro
 }
 
 // follower makes the next automatic backfill ticket of a session, if it is to
-// have one, and notes it in the session; the caller saves both. The players are
-// all of the match, those who left included (flexmatch 14).
-func (tx *Tx) follower(s *lift.GameSession, players []lift.TicketPlayer) (*lift.Ticket, error) {
-	if !s.AutoBackfill || s.Status != lift.SessionActive {
+// have one, and notes it in the session; the caller saves both. An id "" has one
+// made. The players are all of the match, those who left included
+// (flexmatch 14).
+func (tx *Tx) follower(s *lift.GameSession, id lift.TicketID, players []lift.TicketPlayer) (*lift.Ticket, error) {
+	if !s.AutoBackfill {
 		return nil, nil
 	}
 	c, ok, err := store.Configurations.Get(tx, s.Matchmaker)
 	if err != nil {
 		return nil, err
 	}
-	if !ok || s.Policy == lift.DenyAll || s.PlayerCount >= s.MaxPlayers || len(players) >= s.MaxPlayers-c.AdditionalPlayers {
-		s.AutoBackfill = false
-		s.MatchmakerData, err = withAutoBackfill(s.MatchmakerData, "")
-		return nil, err
+	if !ok || s.PlayerCount >= s.MaxPlayers || len(players) >= s.MaxPlayers-c.AdditionalPlayers {
+		s.AutoBackfill, s.MatchmakerData = false, withAutoBackfill(s.MatchmakerData, "")
+		return nil, nil
 	}
-	return tx.automatic(c, s, lift.TicketID(tx.NewID()), players)
-}
-
-// automatic makes an automatic backfill ticket and notes it in its session.
-func (tx *Tx) automatic(c *lift.MatchmakingConfiguration, s *lift.GameSession, id lift.TicketID, players []lift.TicketPlayer) (t *lift.Ticket, err error) {
-	t = &lift.Ticket{
+	if id == "" {
+		id = lift.TicketID(tx.NewID())
+	}
+	t := &lift.Ticket{
 		ID: id, Region: c.Region, Account: c.Account, Configuration: c.Name, Players: players,
 		StartedAt: tx.Now, Deadline: tx.Now.Add(time.Duration(c.RequestTimeoutSeconds) * time.Second),
 		Backfill: &lift.Backfill{SessionID: s.ID, Location: s.Location, Automatic: true},
 	}
-	s.AutoBackfill, s.BackfillTicket = true, store.TicketKey(t)
-	s.MatchmakerData, err = withAutoBackfill(s.MatchmakerData, id)
-	return t, err
+	s.BackfillTicket, s.MatchmakerData = store.TicketKey(t), withAutoBackfill(s.MatchmakerData, id)
+	return t, nil
 }
 
 // startBackfill is StartMatchBackfill as a game server calls it, for the
@@ -247,7 +245,7 @@ func (tx *Tx) hostedFor(inst *lift.Instance, p lift.ProcessID, id lift.GameSessi
 		return nil, nil, lift.Errorf(lift.NotFound, "the process does not host game session %s", id)
 	}
 	region, name := lift.ARNRegion(configuration), lift.Resource(configuration, "matchmakingconfiguration")
-	if region == "" || name == configuration {
+	if region == "" {
 		return nil, nil, lift.Errorf(lift.InvalidRequest, "MatchmakingConfigurationArn: got %.100q; the matchmaker data of the game session holds the ARN", configuration)
 	}
 	c, ok, err := store.Configurations.Get(tx, store.InRegion(region, name))
@@ -284,16 +282,16 @@ type matchData struct {
 }
 
 // withAutoBackfill names the automatic backfill ticket in matchmaker data, or
-// says that there is none now.
-func withAutoBackfill(data string, id lift.TicketID) (string, error) {
-	d := matchData{}
-	if err := json.Unmarshal([]byte(data), &d); err != nil {
-		return "", fmt.Errorf("matchmaker data: %w", err)
+// says that there is none now. What is no such data stays as it is.
+func withAutoBackfill(data string, id lift.TicketID) string {
+	var d matchData
+	if json.Unmarshal([]byte(data), &d) != nil {
+		return data
 	}
 	d.BackfillMode = string(lift.BackfillAutomatic)
 	if d.BackfillID = &id; id == "" {
 		d.BackfillID = nil
 	}
-	b, err := json.Marshal(d)
-	return string(b), err
+	b, _ := json.Marshal(d) // of texts: it cannot fail
+	return string(b)
 }

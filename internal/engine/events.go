@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -51,7 +50,7 @@ func (tx *Tx) tellEnd(t *lift.Ticket) error {
 	switch {
 	case t.Status == lift.TicketCancelled || t.Status == lift.TicketTimedOut:
 		return tx.tell(nil, one, func(n event.News) event.Event { return n.Ended(t) })
-	case t.Status == lift.TicketFailed && t.Match == "":
+	case t.Match == "": // it failed, with no match to blame
 		return tx.tell(nil, one, func(n event.News) event.Event { return n.Failed(nil, t) })
 	}
 	return nil
@@ -185,10 +184,7 @@ func (tx *Tx) tellPlacement(p *lift.Placement) error {
 }
 
 func (tx *Tx) publish(sinks []string, topic string, subjects []string, at time.Time, ev event.Event) error {
-	body, err := json.Marshal(ev)
-	if err != nil {
-		return fmt.Errorf("event about %s: %w", subjects, err)
-	}
+	body, _ := json.Marshal(ev) // of texts and whole numbers: it cannot fail
 	for _, s := range sinks {
 		if err := tx.Emit(lift.Effect{To: lift.ToSink(s), Publish: &lift.Publish{Topic: topic, Subjects: subjects, At: at, Event: string(body)}}); err != nil {
 			return err
@@ -214,21 +210,20 @@ func (tx *Tx) Redeliver(d *store.DeadLetter) error {
 // deleted only what the ticket knows.
 func (tx *Tx) configurationOf(t *lift.Ticket) (*lift.MatchmakingConfiguration, error) {
 	key := store.InRegion(t.Region, t.Configuration)
-	if c := tx.configurations[key]; c != nil {
-		return c, nil
-	}
-	c, ok, err := store.Configurations.Get(tx, key)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		c = &lift.MatchmakingConfiguration{Name: t.Configuration, Region: t.Region, Account: t.Account}
-	}
 	if tx.configurations == nil {
 		tx.configurations = map[string]*lift.MatchmakingConfiguration{}
 	}
-	tx.configurations[key] = c
-	return c, nil
+	if tx.configurations[key] == nil {
+		c, ok, err := store.Configurations.Get(tx, key)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			c = &lift.MatchmakingConfiguration{Name: t.Configuration, Region: t.Region, Account: t.Account}
+		}
+		tx.configurations[key] = c
+	}
+	return tx.configurations[key], nil
 }
 
 // KeepQueue lets the transaction remember a queue that it deletes: the events

@@ -49,7 +49,7 @@ func seat(t *lift.Ticket, m *lift.Match) {
 	for i := range t.Players {
 		p := &t.Players[i]
 		for _, s := range m.Seats {
-			if s.Ticket == t.ID && s.PlayerID == p.ID {
+			if s.PlayerID == p.ID {
 				p.Team = s.Team
 			}
 		}
@@ -60,7 +60,7 @@ func seat(t *lift.Ticket, m *lift.Match) {
 // its placement, its entry into a game session that runs, or nothing more
 // (flexmatch 13 and 14).
 func (tx *Tx) goOn(m *lift.Match, ts []*lift.Ticket) error {
-	c, ok, err := store.Configurations.Get(tx, store.InRegion(m.Region, m.Configuration))
+	c, err := tx.configurationOf(ts[0])
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (tx *Tx) goOn(m *lift.Match, ts []*lift.Ticket) error {
 		t.Match, t.Reason, t.Message = m.ID, "", ""
 		seat(t, m)
 	}
-	if ok && c.Mode == lift.WithQueue && m.Backfill == "" {
+	if m.Backfill == "" {
 		q, err := tx.firstQueue(c.Queues)
 		if err != nil {
 			return err
@@ -83,7 +83,7 @@ func (tx *Tx) goOn(m *lift.Match, ts []*lift.Ticket) error {
 		}
 	}
 	switch {
-	case ok && c.Mode == lift.Standalone:
+	case c.Mode == lift.Standalone:
 		return tx.succeed(m, ts)
 	case m.Backfill != "":
 		return tx.backfill(m, ts)
@@ -113,7 +113,7 @@ func (tx *Tx) succeed(m *lift.Match, ts []*lift.Ticket) error {
 }
 
 // placeMatch asks the queue for the game session of a match.
-func (tx *Tx) placeMatch(c *lift.MatchmakingConfiguration, q *lift.Queue, m *lift.Match, ts []*lift.Ticket) (err error) {
+func (tx *Tx) placeMatch(c *lift.MatchmakingConfiguration, q *lift.Queue, m *lift.Match, ts []*lift.Ticket) error {
 	m.Status = lift.MatchPlacing
 	if c.Backfill == lift.BackfillAutomatic {
 		// The game server finds the id in the data that it starts with; the ticket
@@ -121,9 +121,7 @@ func (tx *Tx) placeMatch(c *lift.MatchmakingConfiguration, q *lift.Queue, m *lif
 		if len(m.Seats) < m.MaxPlayers-c.AdditionalPlayers {
 			m.Follower = lift.TicketID(tx.NewID())
 		}
-		if m.Data, err = withAutoBackfill(m.Data, m.Follower); err != nil {
-			return err
-		}
+		m.Data = withAutoBackfill(m.Data, m.Follower)
 	}
 	p := placementOf(tx.Now, c, q, m, ts)
 	tx.CountPlacement("PlacementsStarted", p)
@@ -210,7 +208,7 @@ func (tx *Tx) placementEnded(p *lift.Placement) error {
 		return err
 	}
 	m, ok, err := store.Matches.Get(tx, p.Match)
-	if err != nil || !ok || m.Status != lift.MatchPlacing {
+	if !ok {
 		return err
 	}
 	ts, err := tx.ticketsOf(m)
@@ -256,12 +254,9 @@ func (tx *Tx) placementEnded(p *lift.Placement) error {
 // just become ACTIVE, if its match left seats open (flexmatch 14). It is told
 // the match and tickets as they were when the session was asked for.
 func (tx *Tx) offerSeats(s *lift.GameSession, m *lift.Match, ts []*lift.Ticket) error {
-	c, ok, err := store.Configurations.Get(tx, s.Matchmaker)
-	if err != nil || !ok {
-		return err
-	}
-	t, err := tx.automatic(c, s, m.Follower, playersOf(m, ts))
-	if err != nil {
+	s.AutoBackfill = true
+	t, err := tx.follower(s, m.Follower, playersOf(m, ts))
+	if err != nil || t == nil {
 		return err
 	}
 	return tx.AddTicket(t)

@@ -27,30 +27,28 @@ func (tx *Tx) placementDue(p *lift.Placement) error {
 // EndPlacement saves the end of p. A session that was being activated for it
 // ends with it.
 func (tx *Tx) EndPlacement(p *lift.Placement, ended lift.Placement) error {
-	if p.SessionID != "" {
-		s, ok, err := store.Sessions.Get(tx, string(p.SessionID))
-		if err != nil {
-			return err
-		}
-		if ok && s.Status == lift.SessionActivating {
-			st, err := tx.loadProcess(s.ProcessID)
-			if err != nil {
-				return err
-			}
-			next, effects := session.Unplaced(tx.Now, st, "its placement ended: "+ended.Reason)
-			// The placement is saved first, so that the end of its session no
-			// longer concerns it.
-			ended.SessionID = ""
-			if err := tx.placementEnded(&ended); err != nil {
-				return err
-			}
-			if err := tx.saveProcess(st, next); err != nil {
-				return err
-			}
-			return tx.Emit(effects...)
-		}
+	if p.SessionID == "" {
+		return tx.placementEnded(&ended)
 	}
-	return tx.placementEnded(&ended)
+	s, err := store.Sessions.Find(tx, string(p.SessionID))
+	if err != nil {
+		return err
+	}
+	st, err := tx.loadProcess(s.ProcessID)
+	if err != nil {
+		return err
+	}
+	next, effects := session.Unplaced(tx.Now, st, "its placement ended: "+ended.Reason)
+	// The placement is saved first, so that the end of its session no longer
+	// concerns it.
+	ended.SessionID = ""
+	if err := tx.placementEnded(&ended); err != nil {
+		return err
+	}
+	if err := tx.saveProcess(st, next); err != nil {
+		return err
+	}
+	return tx.Emit(effects...)
 }
 
 // place makes one attempt for p.
@@ -69,7 +67,7 @@ func (tx *Tx) place(p *lift.Placement) error {
 		if err != nil {
 			return err
 		}
-		if c.Fleet != nil && c.Fleet.Status == lift.FleetActive {
+		if c.Fleet != nil {
 			if c.Slots, err = tx.candidates(c.Fleet, p.Avoid); err != nil {
 				return err
 			}
@@ -106,7 +104,7 @@ func (tx *Tx) placedSessionID(f *lift.Fleet, id lift.PlacementID) (lift.GameSess
 	for n := 2; ; n++ {
 		arn := lift.GameSessionARN(f.Region, f.ID, name)
 		_, taken, err := store.Sessions.Get(tx, string(arn))
-		if err != nil || !taken {
+		if !taken {
 			return arn, err
 		}
 		name = fmt.Sprintf("%s-%d", id, n)
@@ -151,23 +149,21 @@ func (tx *Tx) destination(arn string) (placement.Candidate, error) {
 		}
 		id = a.FleetID
 	}
+	if tx.fleets == nil {
+		tx.fleets = map[lift.FleetID]*lift.Fleet{}
+	}
+	if tx.fleets[id] == nil {
+		f, _, err := store.Fleets.Get(tx, string(id))
+		if err != nil {
+			return c, err
+		}
+		tx.fleets[id] = f
+	}
 	if f := tx.fleets[id]; f != nil && f.Region == region {
 		c.Fleet = f
 		return c, nil
 	}
-	f, ok, err := store.Fleets.Get(tx, string(id))
-	switch {
-	case err != nil:
-		return c, err
-	case !ok || f.Region != region:
-		c.Problem = "the fleet does not exist"
-		return c, nil
-	}
-	if tx.fleets == nil {
-		tx.fleets = map[lift.FleetID]*lift.Fleet{}
-	}
-	tx.fleets[id] = f
-	c.Fleet = f
+	c.Problem = "the fleet does not exist"
 	return c, nil
 }
 
@@ -188,8 +184,8 @@ func (e *Engine) placeFreed(ctx context.Context) error {
 }
 
 func (tx *Tx) placeWaiting(id lift.FleetID, limit int) error {
-	f, ok, err := store.Fleets.Get(tx, string(id))
-	if err != nil || !ok {
+	f, err := store.Fleets.Find(tx, string(id))
+	if err != nil {
 		return err
 	}
 	qs, err := store.Queues.All(tx, "", "")
@@ -209,7 +205,8 @@ func (tx *Tx) placeWaiting(id lift.FleetID, limit int) error {
 			return err
 		}
 		for _, p := range ps {
-			if slots, err := tx.candidates(f, nil); err != nil || len(slots) == 0 {
+			slots, err := tx.candidates(f, nil)
+			if len(slots) == 0 {
 				return err // taken meanwhile
 			}
 			if err := tx.placementDue(p); err != nil {

@@ -51,7 +51,7 @@ func (tx *Tx) AddTicket(t *lift.Ticket) error {
 		if ok && automatic {
 			continue
 		}
-		if ok && old.TicketID != t.ID && !slices.Contains(left, old.TicketID) {
+		if ok {
 			left = append(left, old.TicketID)
 		}
 		if err := store.Seekers.Put(tx, &lift.Seeker{Region: t.Region, PlayerID: p.ID, TicketID: t.ID}); err != nil {
@@ -61,20 +61,21 @@ func (tx *Tx) AddTicket(t *lift.Ticket) error {
 	// Only now that all players are held: an automatic backfill ticket is
 	// followed by another, which must not take one of them.
 	for _, id := range left {
-		old, ok, err := store.Tickets.Get(tx, store.InRegion(t.Region, string(id)))
+		old, err := store.Tickets.Find(tx, store.InRegion(t.Region, string(id)))
 		if err != nil {
 			return err
 		}
-		if ok && old.Status.Live() {
-			if err := tx.StopTicket(old, reasonRequeued, "A player of the ticket asked for matchmaking again."); err != nil {
-				return err
-			}
+		if !old.Status.Live() { // several of its players left, or another server has just ended it
+			continue
+		}
+		if err := tx.StopTicket(old, reasonRequeued, "A player of the ticket asked for matchmaking again."); err != nil {
+			return err
 		}
 	}
 	t.Status, t.Arriving = lift.TicketQueued, true
 	tx.countTickets("TicketsStarted", 1, t)
 	tx.countTickets("PlayersStarted", len(t.Players), t)
-	return tx.saveTicket(t)
+	return tx.saveArriving(t)
 }
 
 // mayLeave refuses a ticket with a player whose older ticket cannot be
@@ -88,11 +89,11 @@ func (tx *Tx) mayLeave(t *lift.Ticket) error {
 		if !ok {
 			continue
 		}
-		old, ok, err := store.Tickets.Get(tx, store.InRegion(t.Region, string(k.TicketID)))
+		old, err := store.Tickets.Find(tx, store.InRegion(t.Region, string(k.TicketID)))
 		if err != nil {
 			return err
 		}
-		if ok && old.Status.Live() && !old.Status.Stoppable() {
+		if old.Status == lift.TicketPlacing {
 			return lift.Errorf(lift.InvalidRequest, "player %s is in ticket %s, whose match is being placed; ask again when that is done", p.ID, old.ID)
 		}
 	}
@@ -115,11 +116,8 @@ func (tx *Tx) StopTicket(t *lift.Ticket, reason, message string) error {
 			return err
 		}
 		t.NotedAt = later(t.NotedAt, m.NotedAt)
-		for _, o := range others {
+		for _, o := range others { // t among them: its end is saved last
 			o.NotedAt = later(o.NotedAt, m.NotedAt)
-			if o.ID == t.ID {
-				continue
-			}
 			if err := tx.searchAgain(o, reasonAcceptance, "Another ticket of the proposed match was stopped."); err != nil {
 				return err
 			}
@@ -166,12 +164,12 @@ func (tx *Tx) searchAgain(t *lift.Ticket, reason, message string) error {
 			t.Players[i].Team = ""
 		}
 	}
-	return tx.saveTicket(t)
+	return tx.saveArriving(t)
 }
 
-// saveTicket saves a ticket and tells the matchers if it is for them.
-func (tx *Tx) saveTicket(t *lift.Ticket) error {
-	tx.arrived = tx.arrived || t.Arriving
+// saveArriving saves a ticket that its matcher is to take, and tells that one.
+func (tx *Tx) saveArriving(t *lift.Ticket) error {
+	tx.arrived = true
 	return store.Tickets.Put(tx, t)
 }
 
@@ -228,16 +226,16 @@ func (tx *Tx) AnswerMatch(t *lift.Ticket, players []string, accept bool) error {
 	open := false
 	for i := range m.Seats {
 		s := &m.Seats[i]
-		if s.Ticket == t.ID && slices.Contains(players, s.PlayerID) {
+		if slices.Contains(players, s.PlayerID) {
 			s.Accepted = new(accept)
 		}
-		open = open || s.Ticket != m.Backfill && (s.Accepted == nil || !*s.Accepted)
+		open = open || s.Ticket != m.Backfill && s.Accepted == nil
 	}
 	if err := tx.tell(m, ts, func(n event.News) event.Event { return n.Answered(m, ts) }); err != nil {
 		return err
 	}
 	switch {
-	case !accept && len(players) > 0:
+	case !accept:
 		return tx.dropMatch(m, ts, event.Rejected)
 	case open:
 		return store.Matches.Put(tx, m)

@@ -230,32 +230,32 @@ func (tx *Tx) backfillable(c *lift.MatchmakingConfiguration, id lift.GameSession
 	return s, nil
 }
 
-// rules returns the rule set that c uses, parsed. It is parsed once: rule sets
-// never change, and every ticket is checked by one.
+// rules returns the rule set that c uses, parsed. It is parsed once: a rule set
+// never changes, unless another takes its name, and every ticket is checked by
+// one.
 func (tx *Tx) rules(c *lift.MatchmakingConfiguration) (*rules.Set, error) {
 	key := store.InRegion(c.Region, c.RuleSet)
 	r, err := store.RuleSets.Find(tx, key)
 	if err != nil {
 		return nil, err
 	}
-	if known, ok := tx.e.sets.Load(key); ok {
-		if p := known.(*parsed); p.madeAt.Equal(r.CreatedAt) && p.body == r.Body {
-			return p.set, nil
+	known, _ := tx.e.sets.Load(key)
+	p, _ := known.(*parsed)
+	if p == nil || p.body != r.Body {
+		set, findings := rules.Parse(r.Body)
+		if set == nil {
+			return nil, fmt.Errorf("rule set %s: %w", r.Name, findings)
 		}
+		p = &parsed{r.Body, set}
+		tx.e.sets.Store(key, p)
 	}
-	set, findings := rules.Parse(r.Body)
-	if set == nil {
-		return nil, fmt.Errorf("rule set %s: %w", r.Name, findings)
-	}
-	tx.e.sets.Store(key, &parsed{r.CreatedAt, r.Body, set})
-	return set, nil
+	return p.set, nil
 }
 
 // parsed is a rule set that was parsed.
 type parsed struct {
-	madeAt time.Time
-	body   string
-	set    *rules.Set
+	body string
+	set  *rules.Set
 }
 
 // Values are attributes as rules see them.
