@@ -256,7 +256,7 @@ func (tx *Tx) placementEnded(p *lift.Placement) error {
 func (tx *Tx) offerSeats(s *lift.GameSession, m *lift.Match, ts []*lift.Ticket) error {
 	s.AutoBackfill = true
 	t, err := tx.follower(s, m.Follower, playersOf(m, ts))
-	if err != nil || t == nil {
+	if t == nil {
 		return err
 	}
 	return tx.AddTicket(t)

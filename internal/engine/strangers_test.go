@@ -65,29 +65,35 @@ func TestAnInstanceGoesOnce(t *testing.T) {
 	}
 }
 
-// Ended game and player sessions are forgotten when their time has come.
+// What has ended is forgotten when its time has come.
 func TestRetention(t *testing.T) {
 	w := newWorld(t)
 	s := &lift.GameSession{ID: "s", FleetID: "f", Status: lift.SessionTerminated, KeepUntil: w.now.Add(time.Hour)}
 	p := &lift.PlayerSession{ID: "p", PlayerID: "ann", GameSessionID: "s", Status: lift.PlayerCompleted, KeepUntil: w.now.Add(time.Hour)}
+	pl := &lift.Placement{ID: "pl", Region: region, Status: lift.PlacementCancelled, KeepUntil: w.now.Add(time.Hour)}
+	tk := &lift.Ticket{ID: "t", Region: region, Status: lift.TicketCancelled, KeepUntil: w.now.Add(time.Hour)}
 	w.update(func(tx *Tx) error {
-		if err := store.Sessions.Put(tx, s); err != nil {
-			return err
+		for _, err := range []error{store.Sessions.Put(tx, s), store.Players.Put(tx, p), store.Placements.Put(tx, pl), store.Tickets.Put(tx, tk)} {
+			if err != nil {
+				return err
+			}
 		}
-		return store.Players.Put(tx, p)
+		return nil
 	})
 	count := func() int {
-		return read(w, func(tx store.Tx) (int, error) {
-			_, a, err := store.Sessions.Get(tx, "s")
-			if err != nil {
-				return 0, err
+		return read(w, func(tx store.Tx) (n int, err error) {
+			for _, k := range []string{store.Sessions.Kind.Name, store.Players.Kind.Name, store.Placements.Kind.Name, store.Tickets.Kind.Name} {
+				rows, err := tx.Scan(k, "", "", store.Cursor{}, 10)
+				if err != nil {
+					return 0, err
+				}
+				n += len(rows)
 			}
-			_, b, err := store.Players.Get(tx, "p")
-			return map[bool]int{true: 1}[a] + map[bool]int{true: 1}[b], err
+			return n, nil
 		})
 	}
 	w.now = w.now.Add(time.Hour - time.Second)
-	if w.turn(); count() != 2 {
+	if w.turn(); count() != 4 {
 		t.Error("forgotten too soon")
 	}
 	w.now = w.now.Add(time.Second)
@@ -109,6 +115,7 @@ func TestFindPlayers(t *testing.T) {
 			{ID: "p2", PlayerID: "ann", GameSessionID: "s2", Region: region, Status: lift.PlayerReserved},
 			{ID: "p3", PlayerID: "anna", GameSessionID: "s1", Region: region, Status: lift.PlayerActive},
 			{ID: "p4", PlayerID: "ann", GameSessionID: "s3", Region: "elsewhere", Status: lift.PlayerActive},
+			{ID: "p5", PlayerID: "ann\x1fann", GameSessionID: "s2", Region: region, Status: lift.PlayerActive},
 		} {
 			if err := store.Players.Put(tx, &p); err != nil {
 				return err
@@ -126,18 +133,27 @@ func TestFindPlayers(t *testing.T) {
 		{PlayerQuery{Session: "s4"}, "not found"},
 		{PlayerQuery{Player: "ann"}, "p1 p2"},
 		{PlayerQuery{Player: "ann", Status: lift.PlayerActive}, "p1"},
+		{PlayerQuery{Session: "s1", Limit: 1}, "p1 and more"},
+		{PlayerQuery{Session: "s1", Limit: 1, After: "p1"}, "p3"},
+		{PlayerQuery{Session: "s1", Limit: 2}, "p1 p3"},
+		{PlayerQuery{Player: "ann", Limit: 1, Status: lift.PlayerReserved}, "p2"},
 		{PlayerQuery{}, "exactly one"},
 		{PlayerQuery{ID: "p1", Session: "s1"}, "exactly one"},
 		{PlayerQuery{ID: "p1", Player: "ann"}, "exactly one"},
 		{PlayerQuery{Session: "s1", Player: "ann"}, "exactly one"},
 		{PlayerQuery{ID: "p1", Session: "s1", Player: "ann"}, "exactly one"},
 	} {
-		c.q.Limit = 10
+		if c.q.Limit == 0 {
+			c.q.Limit = 10
+		}
 		err := w.View(context.Background(), func(tx store.Tx) error {
-			found, _, err := FindPlayers(tx, region, c.q)
+			found, next, err := FindPlayers(tx, region, c.q)
 			var ids []string
 			for _, p := range found {
 				ids = append(ids, string(p.ID))
+			}
+			if next != "" {
+				ids = append(ids, "and more")
 			}
 			if got := strings.Join(ids, " "); err == nil && got != c.want {
 				t.Errorf("%+v: got %s, want %s", c.q, got, c.want)

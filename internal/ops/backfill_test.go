@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/chairlift-games/chairlift/api"
+	"github.com/chairlift-games/chairlift/internal/engine"
 	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/store"
 )
 
 // teamRules is two teams of one or two.
@@ -186,6 +188,9 @@ func TestBackfillEnds(t *testing.T) {
 			host := c.hostOf(session)
 			c.tell(host.InstanceID, lift.Event{ProcessExited: &lift.ProcessExited{ProcessID: host.ID}})
 			c.expect("more CANCELLED Cancelled")
+			if why := *c.ticket("more").StatusMessage; why != "The game session has ended." {
+				t.Error(why)
+			}
 			c.told() // nobody is there
 			c.start("four", "c", 1)
 			c.match()
@@ -226,6 +231,7 @@ func TestBackfillEnds(t *testing.T) {
 			must(c.fill("four", "more", session))(t)
 			c.match()
 			c.expect("more SEARCHING")
+			c.sinks = []string{"bus"} // somebody hears of it
 			story(t, c, session)
 		})
 	}
@@ -275,6 +281,8 @@ func TestStandaloneBackfill(t *testing.T) {
 	if *made.TicketId == "" {
 		t.Error("no ticket id was made")
 	}
+	must(c.StopMatchmaking(c.ctx, &api.StopMatchmakingInput{TicketId: *made.TicketId}))(t)
+	c.expect(*made.TicketId + " CANCELLED Cancelled")
 	c.told()
 }
 
@@ -323,7 +331,9 @@ func TestAutomaticBackfill(t *testing.T) {
 	third := strings.TrimPrefix(auto, "AUTOMATIC")
 	c.match()
 	c.expect("b2 SEARCHING", third+" SEARCHING")
-	must(c.StopMatchmaking(c.ctx, &api.StopMatchmakingInput{TicketId: "b2"}))(t)
+	must(c.StartMatchmaking(c.ctx, &api.StartMatchmakingInput{TicketId: new("b3"), ConfigurationName: "auto", Players: []api.Player{{PlayerId: new("p-b")}}}))(t)
+	c.expect("b2 CANCELLED PlayerRequeued", third+" SEARCHING")
+	must(c.StopMatchmaking(c.ctx, &api.StopMatchmakingInput{TicketId: "b3"}))(t)
 
 	// Success is followed by another, until nothing is open.
 	c.start("auto", "c", 3)
@@ -342,7 +352,6 @@ func TestAutomaticBackfill(t *testing.T) {
 	}
 }
 
-// Automatic backfill ends for good when somebody says so, or shuts the door.
 // Players who leave together end the automatic ticket once, and what follows it
 // takes none of them back.
 func TestAutomaticBackfillLeftByTwo(t *testing.T) {
@@ -359,6 +368,7 @@ func TestAutomaticBackfillLeftByTwo(t *testing.T) {
 	c.expect(first+" CANCELLED PlayerRequeued", strings.TrimPrefix(auto, "AUTOMATIC")+" QUEUED", "both QUEUED")
 }
 
+// Automatic backfill ends for good when somebody says so, or shuts the door.
 func TestAutomaticBackfillEnds(t *testing.T) {
 	for name, end := range map[string]func(c *court, session, ticket string){
 		"stopped": func(c *court, _, ticket string) {
@@ -391,6 +401,67 @@ func TestAutomaticBackfillEnds(t *testing.T) {
 			c.pass(time.Minute)
 			c.told()
 		})
+	}
+}
+
+// Nor does a session ask for players who would find no room, as others took it,
+// nor by a matchmaker that is gone.
+func TestAutomaticBackfillInVain(t *testing.T) {
+	for name, then := range map[string]func(c *court, session string){
+		"full": func(c *court, session string) {
+			must(c.CreatePlayerSessions(c.ctx, &api.CreatePlayerSessionsInput{GameSessionId: session, PlayerIds: []string{"x", "y"}}))(c.t)
+			host := c.hostOf(session)
+			for _, p := range must(c.DescribePlayerSessions(c.ctx, &api.DescribePlayerSessionsInput{GameSessionId: &session}))(c.t).PlayerSessions {
+				c.tell(host.InstanceID, lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: host.ID, SessionID: lift.GameSessionID(session), PlayerID: lift.PlayerSessionID(*p.PlayerSessionId)}})
+			}
+		},
+		"no matchmaker": func(c *court, _ string) { c.loseMatchmaker("auto") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newArena(t)
+			session := c.play("auto")
+			_, auto := roster(t, *c.session(session).MatchmakerData)
+			first := strings.TrimPrefix(auto, "AUTOMATIC")
+			then(c, session)
+			c.pass(time.Minute)
+			c.expect(first + " TIMED_OUT TimedOut")
+			if _, auto := roster(t, c.told("BACKFILL_TIMED_OUT "+first).MatchmakerData); auto != "AUTOMATIC" {
+				t.Errorf("the server waits for players: %s", auto)
+			}
+			c.pass(time.Minute)
+			c.told()
+		})
+	}
+}
+
+// loseMatchmaker deletes a configuration that tickets use. Nobody may; but of
+// two servers one can start a ticket as the other deletes its configuration.
+func (c *court) loseMatchmaker(name string) {
+	c.t.Helper()
+	if err := c.engine.Update(c.ctx, func(tx *engine.Tx) error { return store.Configurations.Delete(tx, "us-west-2/"+name) }); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Matches whose configuration is gone come to an end that their tickets tell.
+func TestMatchesWithoutMatchmaker(t *testing.T) {
+	c := newArena(t)
+	c.start("auto", "a", 1)
+	c.start("auto", "b", 1)
+	c.match()
+	c.turn()
+	session := c.sessions()[0]
+	c.start("polite", "c", 1)
+	c.start("polite", "d", 1)
+	c.match()
+	c.loseMatchmaker("auto")
+	c.loseMatchmaker("polite")
+	c.activate(session)
+	c.answer("c", "ACCEPT")
+	c.answer("d", "ACCEPT")
+	c.expect("a COMPLETED", "b COMPLETED", "c FAILED PlacementFailed", "d FAILED PlacementFailed")
+	if _, auto := roster(t, *c.session(session).MatchmakerData); auto != "AUTOMATIC" {
+		t.Errorf("the session waits for players: %s", auto)
 	}
 }
 
@@ -470,11 +541,29 @@ func TestGameServersAskForBackfill(t *testing.T) {
 		edit(&ev)
 		return c.tell(host.InstanceID, lift.Event{StopBackfill: &ev})
 	}
+	free := "arn:aws:gamelift:us-west-2:123456789012:matchmakingconfiguration/free"
+	_, stranger := c.activeFleet()
+	idle := lift.ProcessID(fmt.Sprintf("proc-%s-p1", stranger))
+	c.start("four", "x", 1)
+	c.start("four", "y", 2)
+	c.match()
+	c.turn()
+	for _, other := range c.sessions() {
+		if other != session {
+			c.activate(other)
+			must(c.StartMatchBackfill(c.ctx, &api.StartMatchBackfillInput{TicketId: new("theirs"), ConfigurationName: "four", GameSessionArn: &other, Players: []api.Player{{PlayerId: new("p-x"), Team: new("red")}}}))(t)
+		}
+	}
 	for name, r := range map[string]struct {
 		got    lift.Reply
 		status int
 		words  string
 	}{
+		"another instance":       {c.tell(stranger, lift.Event{StartBackfill: &lift.StartBackfill{ProcessID: host.ID, SessionID: lift.GameSessionID(session), Configuration: arn, Players: players}}), 403, "another instance"},
+		"no session at all":      {c.tell(stranger, lift.Event{StartBackfill: &lift.StartBackfill{ProcessID: idle, SessionID: lift.GameSessionID(session), Configuration: arn, Players: players}}), 404, "does not host"},
+		"another matchmaker":     {stop(func(ev *lift.StopBackfill) { ev.TicketID, ev.Configuration = "theirs", free }), 404, "no backfill ticket theirs"},
+		"another session's":      {stop(func(ev *lift.StopBackfill) { ev.TicketID = "theirs" }), 403, "another game session"},
+		"another account":        {start(func(ev *lift.StartBackfill) { ev.Configuration = strings.Replace(arn, "123456789012", "1", 1) }), 404, "no matchmaking configuration"},
 		"another session":        {start(func(ev *lift.StartBackfill) { ev.SessionID += "0" }), 404, "does not host"},
 		"no ARN":                 {start(func(ev *lift.StartBackfill) { ev.Configuration = "four" }), 400, "MatchmakingConfigurationArn"},
 		"no such matchmaker":     {start(func(ev *lift.StartBackfill) { ev.Configuration += "0" }), 404, "four0"},
@@ -488,6 +577,13 @@ func TestGameServersAskForBackfill(t *testing.T) {
 			t.Errorf("%s: got %+v", name, r.got)
 		}
 	}
+	must(c.fill("free", "own", ""))(t) // of a matchmaker that knows no game sessions
+	if r := stop(func(ev *lift.StopBackfill) { ev.TicketID, ev.Configuration = "own", free }); r.Status != 200 {
+		t.Errorf("stop: %+v", r)
+	}
+	c.expect("own CANCELLED Cancelled", "theirs QUEUED")
+	must(c.StopMatchmaking(c.ctx, &api.StopMatchmakingInput{TicketId: "theirs"}))(t)
+	c.take()
 	r := start(func(*lift.StartBackfill) {})
 	if r.Status != 200 || r.TicketID == "" {
 		t.Fatalf("got %+v", r)

@@ -141,6 +141,17 @@ func TestEvents(t *testing.T) {
 	a.take()
 	must(a.DeleteGameSessionQueue(a.ctx, &api.DeleteGameSessionQueueInput{Name: "q"}))(t)
 	a.said("placement-failed")
+	a.start("queue", "h", 1)
+	a.start("queue", "i", 1)
+	a.match()
+	a.said("no-queue")
+	a.start("alone", "j", 1)
+	a.match()
+	a.take()
+	must(a.CreateMatchmakingRuleSet(a.ctx, &api.CreateMatchmakingRuleSetInput{Name: "text", RuleSetBody: textRules}))(t)
+	must(a.UpdateMatchmakingConfiguration(a.ctx, &api.UpdateMatchmakingConfigurationInput{Name: "alone", RuleSetName: new("text")}))(t)
+	a.match()
+	a.said("no-match-for-these-attributes")
 
 	want := []string{
 		"AcceptMatch", "AcceptMatchCompleted", "MatchmakingCancelled", "MatchmakingFailed", "MatchmakingSearching", "MatchmakingSucceeded",
@@ -163,3 +174,6 @@ func TestNoSinkNoRow(t *testing.T) {
 		t.Errorf("effects %+v", left)
 	}
 }
+
+// textRules wants a skill in words.
+const textRules = `{"ruleLanguageVersion":"1.0","playerAttributes":[{"name":"skill","type":"string"}],"teams":[{"name":"t","minPlayers":2,"maxPlayers":2}]}`

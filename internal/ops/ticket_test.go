@@ -206,6 +206,19 @@ func TestStandalone(t *testing.T) {
 	if tk := c.ticket("a"); tk.Players[0].Team == nil || tk.GameSessionConnectionInfo != nil {
 		t.Errorf("got %+v", tk)
 	}
+	// Nor is anything left of a match that its players accepted.
+	must(c.UpdateMatchmakingConfiguration(c.ctx, &api.UpdateMatchmakingConfigurationInput{Name: "alone", AcceptanceRequired: new(true), AcceptanceTimeoutSeconds: new(10)}))(t)
+	c.start("alone", "c", 1)
+	c.start("alone", "d", 2)
+	c.match()
+	c.answer("c", "ACCEPT")
+	c.answer("d", "ACCEPT")
+	c.expect("c COMPLETED", "d COMPLETED")
+	for row := range c.rows() {
+		if strings.HasPrefix(row, "match ") {
+			t.Errorf("%s is left", row)
+		}
+	}
 	if ids := c.sessions(); len(ids) != 0 {
 		t.Errorf("%d game sessions", len(ids))
 	}
@@ -225,6 +238,22 @@ func TestAcceptance(t *testing.T) {
 			c.expect("a PLACING", "b PLACING")
 			c.activate(c.sessions()[0])
 			c.expect("a COMPLETED", "b COMPLETED")
+		},
+		"a party accepts one by one": func(t *testing.T, c *court) {
+			for _, id := range []string{"a", "b"} {
+				must(c.StopMatchmaking(c.ctx, &api.StopMatchmakingInput{TicketId: id}))(t)
+			}
+			must(c.CreateMatchmakingRuleSet(c.ctx, &api.CreateMatchmakingRuleSetInput{Name: "three", RuleSetBody: strings.Replace(pairsRules, `"minPlayers":1`, `"minPlayers":2`, 1)}))(t)
+			must(c.UpdateMatchmakingConfiguration(c.ctx, &api.UpdateMatchmakingConfigurationInput{Name: "asks", RuleSetName: new("three")}))(t)
+			must(c.StartMatchmaking(c.ctx, &api.StartMatchmakingInput{TicketId: new("two"), ConfigurationName: "asks", Players: []api.Player{{PlayerId: new("p-1")}, {PlayerId: new("p-2")}}}))(t)
+			must(c.StartMatchmaking(c.ctx, &api.StartMatchmakingInput{TicketId: new("one"), ConfigurationName: "asks", Players: []api.Player{{PlayerId: new("p-one")}}}))(t)
+			c.match()
+			c.answer("one", "ACCEPT")
+			for _, p := range []string{"p-1", "p-2"} {
+				c.expect("two REQUIRES_ACCEPTANCE", "one REQUIRES_ACCEPTANCE")
+				must(c.AcceptMatch(c.ctx, &api.AcceptMatchInput{TicketId: "two", PlayerIds: []string{p}, AcceptanceType: "ACCEPT"}))(t)
+			}
+			c.expect("two PLACING", "one PLACING")
 		},
 		"one rejects": func(t *testing.T, c *court) {
 			c.answer("a", "ACCEPT")
@@ -308,6 +337,67 @@ func TestTicketsTimeOut(t *testing.T) {
 	c.start("alone", "a", 1) // its id is free again
 }
 
+// Tickets whose time is over are not matched any more, also before anybody has
+// ended them.
+func TestTooLateForAMatch(t *testing.T) {
+	c := newCourt(t)
+	c.start("alone", "a", 1)
+	c.match()
+	c.now = c.now.Add(time.Minute - time.Second)
+	c.start("alone", "b", 1)
+	c.now = c.now.Add(time.Second)
+	c.match()
+	c.expect("a SEARCHING", "b SEARCHING")
+	c.turn()
+	c.expect("a TIMED_OUT TimedOut", "b SEARCHING")
+}
+
+// A rule set that another of its name replaced is asked no more.
+func TestRuleSetMadeAnew(t *testing.T) {
+	c := newCourt(t)
+	c.start("alone", "a", 1)
+	must(c.StopMatchmaking(c.ctx, &api.StopMatchmakingInput{TicketId: "a"}))(t)
+	for _, name := range []string{"queue", "asks", "alone"} {
+		must(c.DeleteMatchmakingConfiguration(c.ctx, &api.DeleteMatchmakingConfigurationInput{Name: name}))(t)
+	}
+	must(c.DeleteMatchmakingRuleSet(c.ctx, &api.DeleteMatchmakingRuleSetInput{Name: "skill"}))(t)
+	must(c.CreateMatchmakingRuleSet(c.ctx, &api.CreateMatchmakingRuleSetInput{Name: "skill", RuleSetBody: pairsRules}))(t)
+	must(c.CreateMatchmakingConfiguration(c.ctx, standaloneIn("alone", "skill")))(t)
+	_, err := c.StartMatchmaking(c.ctx, &api.StartMatchmakingInput{ConfigurationName: "alone", Players: []api.Player{
+		{PlayerId: new("p"), PlayerAttributes: map[string]api.AttributeValue{"skill": {N: new(1.0)}}},
+	}})
+	refused(t, err, lift.InvalidRequest, "skill")
+}
+
+// Attributes of every type are kept, a list without its repetitions, and rules
+// see them.
+func TestAttributes(t *testing.T) {
+	c := newCourt(t)
+	must(c.CreateMatchmakingRuleSet(c.ctx, &api.CreateMatchmakingRuleSetInput{Name: "typed", RuleSetBody: `{"ruleLanguageVersion":"1.0","playerAttributes":[
+		{"name":"mode","type":"string"},{"name":"skill","type":"number"},{"name":"maps","type":"string_list"},{"name":"roles","type":"string_number_map"}],
+		"teams":[{"name":"all","minPlayers":2,"maxPlayers":2}],
+		"rules":[{"name":"mode","type":"comparison","operation":"=","measurements":["flatten(teams[*].players.attributes[mode])"]}]}`}))(t)
+	must(c.UpdateMatchmakingConfiguration(c.ctx, &api.UpdateMatchmakingConfigurationInput{Name: "alone", RuleSetName: new("typed")}))(t)
+	start := func(id, mode string) {
+		must(c.StartMatchmaking(c.ctx, &api.StartMatchmakingInput{TicketId: &id, ConfigurationName: "alone", Players: []api.Player{{PlayerId: &id, PlayerAttributes: map[string]api.AttributeValue{
+			"mode": {S: &mode}, "skill": {N: new(1.0)}, "maps": {SL: []string{"x", "y", "x", "x", "z", "y"}}, "roles": {SDM: map[string]float64{"healer": 2}},
+		}}}}))(t)
+	}
+	start("a", "race")
+	start("b", "duel")
+	c.match()
+	c.expect("a SEARCHING", "b SEARCHING")
+	start("c", "race")
+	c.match()
+	c.expect("a COMPLETED", "b SEARCHING", "c COMPLETED")
+	want := map[string]api.AttributeValue{
+		"mode": {S: new("race")}, "skill": {N: new(1.0)}, "maps": {SL: []string{"x", "y", "z"}}, "roles": {SDM: map[string]float64{"healer": 2}},
+	}
+	if d := cmp.Diff(want, c.ticket("a").Players[0].PlayerAttributes); d != "" {
+		t.Error(d)
+	}
+}
+
 // A match that finds no place sends its tickets back; one that never can ends
 // them.
 func TestPlacementsThatFail(t *testing.T) {
@@ -316,8 +406,12 @@ func TestPlacementsThatFail(t *testing.T) {
 	c.start("queue", "b", 1)
 	c.match()
 	c.turn()
+	session := c.sessions()[0]
 	c.pass(20 * time.Second) // nobody activates the session
 	c.expect("a SEARCHING PlacementTimedOut", "b SEARCHING PlacementTimedOut")
+	if status := *c.session(session).Status; status != "TERMINATED" {
+		t.Errorf("the session that they do not wait for is %s", status)
+	}
 	c.match()
 	c.expect("a PLACING", "b PLACING")
 	c.pass(0)
@@ -374,7 +468,7 @@ func TestRuleSetChangesUnderTickets(t *testing.T) {
 	c.match()
 	c.expect("a COMPLETED", "b COMPLETED")
 	c.start("alone", "c", 1)
-	must(c.CreateMatchmakingRuleSet(c.ctx, &api.CreateMatchmakingRuleSetInput{Name: "text", RuleSetBody: `{"ruleLanguageVersion":"1.0","playerAttributes":[{"name":"skill","type":"string"}],"teams":[{"name":"t","minPlayers":2,"maxPlayers":2}]}`}))(t)
+	must(c.CreateMatchmakingRuleSet(c.ctx, &api.CreateMatchmakingRuleSetInput{Name: "text", RuleSetBody: textRules}))(t)
 	must(c.UpdateMatchmakingConfiguration(c.ctx, &api.UpdateMatchmakingConfigurationInput{Name: "alone", RuleSetName: new("text")}))(t)
 	c.match()
 	c.expect("c FAILED InvalidAttributes")
@@ -454,9 +548,10 @@ func TestTicketRefusals(t *testing.T) {
 	attribute := func(name string, v api.AttributeValue) []api.Player {
 		return player(func(p *api.Player) { p.PlayerAttributes = map[string]api.AttributeValue{name: v} })
 	}
-	many := map[string]api.AttributeValue{}
+	many, entries := map[string]api.AttributeValue{}, map[string]float64{}
 	var eleven []api.Player
 	for i := range 11 {
+		entries[fmt.Sprint(i)] = 1
 		many[fmt.Sprint("a", i)] = api.AttributeValue{N: new(1.0)}
 		eleven = append(eleven, api.Player{PlayerId: new(fmt.Sprint("p", i))})
 	}
@@ -487,6 +582,9 @@ func TestTicketRefusals(t *testing.T) {
 		{start(player(func(p *api.Player) { p.PlayerId = new(strings.Repeat("x", 1025)) })), lift.InvalidRequest, "Players[0].PlayerId"},
 		{start(attribute("maps", api.AttributeValue{SL: []string{""}})), lift.InvalidRequest, "1 to 100 characters"},
 		{start(attribute("maps", api.AttributeValue{SL: make([]string, 101)})), lift.InvalidRequest, "101 strings"},
+		{start(attribute("maps", api.AttributeValue{SDM: entries})), lift.InvalidRequest, "11 entries"},
+		{start(attribute("maps", api.AttributeValue{SDM: map[string]float64{"": 1}})), lift.InvalidRequest, "keys of SDM"},
+		{start(player(func(p *api.Player) { p.LatencyInMs = map[string]int{"": 5} })), lift.InvalidRequest, "name of a location"},
 		{&api.DescribeMatchmakingInput{TicketIds: make([]string, 11)}, lift.InvalidRequest, "1 to 10"},
 		{&api.StopMatchmakingInput{TicketId: "none"}, lift.NotFound, "none"},
 		{&api.AcceptMatchInput{TicketId: "none", PlayerIds: []string{"p"}, AcceptanceType: "ACCEPT"}, lift.NotFound, "none"},
