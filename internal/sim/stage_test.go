@@ -35,20 +35,30 @@ func scenarios(t *testing.T) map[string][]scenario.Step {
 	return all
 }
 
+// severalServers has a scenario played with several servers, of which others may
+// answer its calls than hold its game servers.
+const severalServers = "servers=3,clocks=true,deaf=true"
+
 // TestScenarios plays every scenario in some worlds without faults and in some
-// with, each twice. What must come of it is the same.
+// with, in some with several servers, each twice. What must come of it is the
+// same.
 func TestScenarios(t *testing.T) {
 	for name, steps := range scenarios(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for seed := range uint64(10) {
+			for seed := range uint64(14) {
 				if *seedFlag >= 0 && seed != uint64(*seedFlag) {
 					continue
 				}
 				run := func(o Options) Outcome {
+					var plan []string
 					if seed%2 == 1 {
-						o.Plan = scenarioFaults
+						plan = append(plan, scenarioFaults)
 					}
+					if seed >= 10 {
+						plan = append(plan, severalServers)
+					}
+					o.Plan = strings.Join(plan, ",")
 					return Play(seed, steps, o)
 				}
 				out := run(Options{})
