@@ -18,6 +18,22 @@ type Table[T any] struct {
 	due  func(*T) time.Time
 }
 
+// declared is the kind for those who open a store, which may hold rows that are
+// older than an index.
+func (t *Table[T]) declared() Kind {
+	k := t.Kind
+	if t.keys != nil {
+		k.Keys = func(body []byte) (map[string]string, error) {
+			v, err := t.decode(Row{Body: body})
+			if err != nil {
+				return nil, err
+			}
+			return t.keys(v), nil
+		}
+	}
+	return k
+}
+
 // Get returns the document with this id and whether there is one.
 func (t *Table[T]) Get(tx Tx, id string) (*T, bool, error) {
 	r, ok, err := tx.Get(t.Kind.Name, id)

@@ -455,10 +455,12 @@ var (
 // Kinds lists every kind, for those who open a store.
 func Kinds() []Kind {
 	return []Kind{
-		Builds.Kind, Scripts.Kind, Aliases.Kind, Locations.Kind, Fleets.Kind, Scalings.Kind, PeeringAuthorizations.Kind, Peerings.Kind, GameServerGroups.Kind, GameServers.Kind, Instances.Kind, Processes.Kind, Sessions.Kind, Players.Kind,
-		Creators.Kind, Queues.Kind, Placements.Kind, RuleSets.Kind, Configurations.Kind,
-		Tickets.Kind, Seekers.Kind, Waits.Kind, Matches.Kind, Events.Kind, Effects.Kind, DeadLetters.Kind, Conversations.Kind, Keys.Kind, Answers.Kind, Secrets.Kind,
-		Servers.Kind, Leases.Kind,
+		Builds.declared(), Scripts.declared(), Aliases.declared(), Locations.declared(), Fleets.declared(), Scalings.declared(),
+		PeeringAuthorizations.declared(), Peerings.declared(), GameServerGroups.declared(), GameServers.declared(), Instances.declared(),
+		Processes.declared(), Sessions.declared(), Players.declared(), Creators.declared(), Queues.declared(), Placements.declared(),
+		RuleSets.declared(), Configurations.declared(), Tickets.declared(), Seekers.declared(), Waits.declared(), Matches.declared(),
+		Events.declared(), Effects.declared(), DeadLetters.declared(), Conversations.declared(), Keys.declared(), Answers.declared(),
+		Secrets.declared(), Servers.declared(), Leases.declared(),
 	}
 }
 

@@ -223,9 +223,11 @@ func TestNewerSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
-	_, err := sqldb.OpenSQLite(path, sqldb.Options{Kinds: notes})
-	if !errors.Is(err, store.ErrNewerSchema) || !strings.Contains(err.Error(), "schema 7") {
-		t.Errorf("newer schema: %v", err)
+	for range 2 { // and it stays as it is
+		_, err := sqldb.OpenSQLite(path, sqldb.Options{Kinds: append([]store.Kind{{Name: "later"}}, notes...)})
+		if !errors.Is(err, store.ErrNewerSchema) || !strings.Contains(err.Error(), "it has schema 7") || !strings.Contains(err.Error(), "start the newer Chairlift again, or restore the backup") {
+			t.Errorf("newer schema: %v", err)
+		}
 	}
 }
 
