@@ -612,7 +612,7 @@ func (w *world) apply(ev lift.Event) lift.Reply {
 		w.t.Errorf("%s of a process the service was never told of", kindOf(ev))
 		return lift.Reply{Status: 404}
 	}
-	st, _, err := session.Apply(w.now, session.State{Process: p, Session: w.sessions[p.SessionID]}, ev)
+	st, err := session.Apply(w.now, session.State{Process: p, Session: w.sessions[p.SessionID]}, ev)
 	if err != nil {
 		// A session may have ended between question and answer, and a process
 		// between its exit and a game session on its way to it.

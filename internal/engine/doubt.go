@@ -51,8 +51,6 @@ func (e *Engine) resolve(ctx context.Context) error {
 		e.mu.Unlock()
 		return err
 	}
-	if len(saved) > 0 {
-		e.opts.Sender.Send(saved)
-	}
+	e.send(saved)
 	return nil
 }

@@ -138,10 +138,8 @@ func (e *Engine) Update(ctx context.Context, f func(*Tx) error) error {
 		}
 		return err
 	}
-	if len(done.effects) > 0 {
-		e.sent(done.effects)
-		e.opts.Sender.Send(done.effects)
-	}
+	e.sent(done.effects)
+	e.send(done.effects)
 	if e.opts.Count != nil {
 		for _, c := range done.counts {
 			e.opts.Count(c)
@@ -160,6 +158,12 @@ func (e *Engine) Update(ctx context.Context, f func(*Tx) error) error {
 		}
 	}
 	return nil
+}
+
+func (e *Engine) send(effects []lift.Effect) {
+	if len(effects) > 0 {
+		e.opts.Sender.Send(effects)
+	}
 }
 
 // Wake asks for a turn soon.

@@ -42,9 +42,6 @@ func (e *Engine) Handle(ctx context.Context, from lift.InstanceID, b Batch) (uin
 				return err
 			}
 		}
-		if len(b.Events) == 0 && b.Read == 0 {
-			return nil
-		}
 		c, known, err := store.Conversations.Get(tx, string(from))
 		if err != nil {
 			return err
@@ -128,7 +125,7 @@ func (tx *Tx) applyEvent(from lift.InstanceID, ev lift.Event) (lift.Reply, error
 	if err != nil {
 		return lift.Reply{}, err
 	}
-	if inst.Status == lift.InstanceTerminated && ev.Stopped == nil {
+	if inst.Status == lift.InstanceTerminated {
 		return lift.Reply{}, lift.Errorf(lift.NotFound, "this instance was given up by the service")
 	}
 	nameLog(from, &ev)
@@ -234,14 +231,11 @@ func (tx *Tx) applyProcess(inst *lift.Instance, ev lift.Event) error {
 	if err := tx.loadPlayers(&st, ev); err != nil {
 		return err
 	}
-	next, effects, err := session.Apply(tx.Now, st, ev)
+	next, err := session.Apply(tx.Now, st, ev)
 	if err != nil {
 		return err
 	}
 	if err := tx.saveProcess(st, next); err != nil {
-		return err
-	}
-	if err := tx.Emit(effects...); err != nil {
 		return err
 	}
 	switch {
@@ -314,6 +308,8 @@ func refusal(e *lift.Error) lift.Reply {
 // processOf returns the process that an event is about.
 func processOf(ev lift.Event) lift.ProcessID {
 	switch {
+	case ev.ProcessStarted != nil:
+		return ev.ProcessStarted.ProcessID
 	case ev.ProcessConnected != nil:
 		return ev.ProcessConnected.ProcessID
 	case ev.ProcessReady != nil:
@@ -336,6 +332,8 @@ func processOf(ev lift.Event) lift.ProcessID {
 		return ev.StartBackfill.ProcessID
 	case ev.StopBackfill != nil:
 		return ev.StopBackfill.ProcessID
+	case ev.DescribePlayers != nil:
+		return ev.DescribePlayers.ProcessID
 	}
 	return ""
 }

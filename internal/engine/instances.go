@@ -197,9 +197,6 @@ func (tx *Tx) instanceDue(i *lift.Instance) error {
 // gone ends an instance and whatever was on it. The host is told in any case:
 // stopping what is not there is nothing, and what is there must go.
 func (tx *Tx) gone(f *lift.Fleet, i *lift.Instance, why string) error {
-	if i.Status == lift.InstanceTerminated {
-		return nil
-	}
 	ps, err := store.Processes.All(tx, "instance", string(i.ID)+"/")
 	if err != nil {
 		return err
@@ -286,7 +283,7 @@ func (e *Engine) InstanceLost(ctx context.Context, id lift.InstanceID, reason st
 func (e *Engine) lose(ctx context.Context, id lift.InstanceID, first func(*Tx, *lift.Fleet, *lift.Instance) error, reason string) error {
 	return e.Update(ctx, func(tx *Tx) error {
 		i, ok, err := store.Instances.Get(tx, string(id))
-		if err != nil || !ok || i.Status == lift.InstanceTerminated {
+		if !ok || i.Status == lift.InstanceTerminated {
 			return err
 		}
 		f, err := store.Fleets.Find(tx, string(i.FleetID))

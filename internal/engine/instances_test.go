@@ -202,3 +202,79 @@ func TestDescribeManyPlayers(t *testing.T) {
 		}
 	}
 }
+
+// What becomes of a fleet whose instance is lost depends on where they were:
+// one that is being prepared fails with it, one that is ACTIVE replaces it once,
+// and nobody misses an instance that was to go.
+func TestWhatAnInstanceIsLostFrom(t *testing.T) {
+	for name, c := range map[string]struct {
+		fleet    lift.FleetStatus
+		instance lift.InstanceStatus
+		want     lift.FleetStatus
+		event    string
+	}{
+		"preparing": {lift.FleetBuilding, lift.InstancePending, lift.FleetError, string(lift.FleetStateError)},
+		"at work":   {lift.FleetActive, lift.InstanceActive, lift.FleetActive, string(lift.InstanceReplaced)},
+		"draining":  {lift.FleetActive, lift.InstanceTerminating, lift.FleetActive, "FLEET_STATE_ACTIVE"},
+	} {
+		w := newWorld(t)
+		f, i := w.fleet(nil, 1)
+		edit(w, store.Fleets, string(f), func(f *lift.Fleet) { f.Status = c.fleet })
+		edit(w, store.Instances, string(i), func(i *lift.Instance) { i.Status, i.StopBy = c.instance, w.now.Add(time.Minute) })
+		for range 2 {
+			if err := w.InstanceLost(t.Context(), i, "its agent ended"); err != nil {
+				t.Fatal(err)
+			}
+			w.now = w.now.Add(time.Minute) // else an event that is told twice counts
+		}
+		if got := find(w, store.Fleets, string(f)).Status; got != c.want {
+			t.Errorf("%s: the fleet is %s", name, got)
+		}
+		if got := find(w, store.Instances, string(i)); got.Status != lift.InstanceTerminated || !got.EndedAt.Equal(w.now.Add(-2*time.Minute)) {
+			t.Errorf("%s: the instance is %s since %s", name, got.Status, got.EndedAt)
+		}
+		codes := w.codes(f)
+		if n := len(codes); codes[n-1] != c.event || codes[n-2] == c.event {
+			t.Errorf("%s: events %v", name, codes)
+		}
+	}
+}
+
+// One call looks at a few processes, however many are idle.
+func TestACallLooksAtFewProcesses(t *testing.T) {
+	w := newWorld(t)
+	f, _ := w.fleet(nil, 3*firstPage)
+	decide(w, store.Fleets, string(f), func(tx *Tx, f *lift.Fleet) error {
+		ready, err := tx.candidates(f, nil)
+		if err == nil && len(ready) != firstPage {
+			t.Errorf("it looks at %d processes", len(ready))
+		}
+		return err
+	})
+}
+
+// Processes are taken as their own instance allows it.
+func TestProcessesOfTwoInstances(t *testing.T) {
+	w := newWorld(t)
+	f, i := w.fleet(nil, 1)
+	put(w, store.Instances, &lift.Instance{ID: i + "x", FleetID: f, Region: region, Status: lift.InstanceActive, CreatedAt: w.now})
+	w.process(i+"x", "px")
+	edit(w, store.Instances, string(i), func(i *lift.Instance) { i.Status, i.StopBy = lift.InstanceTerminating, w.now.Add(time.Minute) })
+	if s := w.open(f, "one"); s == nil || s.ProcessID != "px" {
+		t.Errorf("opened %+v", s)
+	}
+}
+
+// The limit of activations holds within a turn, too.
+func TestTwoPlacementsAtOnceUnderALimit(t *testing.T) {
+	w := newWorld(t)
+	f, _ := w.fleet(func(f *lift.Fleet) { f.Runtime.MaxActivations = 1 }, 2)
+	w.queue(f)
+	w.place("first")
+	w.now = w.now.Add(time.Second)
+	w.place("second")
+	w.turn()
+	if a, b := w.placement("first"), w.placement("second"); a.SessionID == "" || b.SessionID != "" {
+		t.Errorf("the first got %q, the second %q", a.SessionID, b.SessionID)
+	}
+}

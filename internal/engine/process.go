@@ -53,7 +53,7 @@ func (tx *Tx) loadPlayers(st *session.State, ev lift.Event) error {
 // loadLivePlayers adds all players who hold a slot in the live session.
 func (tx *Tx) loadLivePlayers(st *session.State) error {
 	s := st.Live()
-	if s == nil || s.PlayerCount == 0 {
+	if s == nil {
 		return nil
 	}
 	ps, err := store.Players.All(tx, "live", string(s.ID)+"/")

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/chairlift-games/chairlift/internal/lift"
 	"github.com/chairlift-games/chairlift/internal/session"
 	"github.com/chairlift-games/chairlift/internal/store"
@@ -76,6 +78,23 @@ func TestWhatFreesAProcess(t *testing.T) {
 		if got := w.takeFreed()["fleet-1"]; got != step.freed {
 			t.Errorf("step %d freed %d processes, want %d", n, got, step.freed)
 		}
+	}
+}
+
+// A process may report things while it starts the game session of a placement.
+func TestAReportBeforeTheActivation(t *testing.T) {
+	w := newWorld(t)
+	f, i := w.fleet(func(f *lift.Fleet) { f.Runtime.MaxActivations = 1 }, 1)
+	w.queue(f)
+	w.place("one", "alice")
+	w.turn()
+	before := w.placement("one")
+	w.tell(i, lift.Event{ProcessHealth: &lift.ProcessHealth{ProcessID: "p0"}})
+	if d := cmp.Diff(before, w.placement("one")); d != "" {
+		t.Error(d)
+	}
+	if n := find(w, store.Instances, string(i)).Activating; n != 1 {
+		t.Errorf("the instance counts %d activations", n)
 	}
 }
 

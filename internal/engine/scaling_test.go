@@ -84,6 +84,21 @@ func TestWhenPoliciesAreWeighed(t *testing.T) {
 	}
 }
 
+// A fleet is looked at when a policy changed its capacity, and only then.
+func TestPoliciesThatWantNothing(t *testing.T) {
+	for threshold, want := range map[float64]bool{1: true, 2: false} {
+		w := newWorld(t)
+		f, _ := w.fleet(func(f *lift.Fleet) { f.Capacity.Max = 5 }, 1)
+		put(w, store.Scalings, &lift.Scaling{FleetID: f, Region: region, SampleAt: w.now, Policies: []lift.ScalingPolicy{
+			{Name: "grow", Metric: lift.ActiveInstances, Comparison: lift.AtLeast, Threshold: threshold, Periods: 1, Adjustment: lift.ChangeInNumber, Amount: 1},
+		}})
+		decide(w, store.Scalings, string(f), (*Tx).scalingDue)
+		if got := find(w, store.Fleets, string(f)).LookAt; got.Equal(w.now) != want {
+			t.Errorf("above %v instances: the fleet is looked at at %s", threshold, got)
+		}
+	}
+}
+
 // What policies weigh is counted from what there is (behaviour 2.17).
 func TestUsage(t *testing.T) {
 	w := newWorld(t)

@@ -56,11 +56,11 @@ func (s *servers) hear(now time.Time, all []*store.Server) {
 	defer s.mu.Unlock()
 	heard := make(map[string]beatHeard, len(all))
 	for _, o := range all {
-		h, known := s.heard[o.ID]
+		h := s.heard[o.ID]
 		switch {
-		case !known && s.heard == nil && o.BeatAt.Before(now):
+		case s.heard == nil && o.BeatAt.Before(now):
 			h.at = o.BeatAt // it may be long gone
-		case !known, !h.beat.Equal(o.BeatAt):
+		case !h.beat.Equal(o.BeatAt):
 			h.at = now
 		}
 		h.beat = o.BeatAt
@@ -74,14 +74,10 @@ func (s *servers) hear(now time.Time, all []*store.Server) {
 func (s *servers) lastHeard(o *store.Server) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h, known := s.heard[o.ID]
-	switch {
-	case s.heard == nil:
-		return o.BeatAt
-	case !known, !h.beat.Equal(o.BeatAt):
-		return s.looked // or later
+	if h := s.heard[o.ID]; h.beat.Equal(o.BeatAt) {
+		return h.at
 	}
-	return h.at
+	return s.looked // or later
 }
 
 // note remembers effects that were sent from here, and returns those that were
@@ -222,9 +218,7 @@ func (e *Engine) Follow(ctx context.Context) error {
 		}
 		effects = append(effects, o.Effect)
 	}
-	if len(effects) > 0 {
-		e.opts.Sender.Send(effects)
-	}
+	e.send(effects)
 	e.due.forget()
 	e.Wake()
 	select {
@@ -250,22 +244,21 @@ func (e *Engine) connected(ctx context.Context, id lift.InstanceID) error {
 	})
 }
 
-// judge says who watches over an agent: false if another server does, to which
-// it is connected. Otherwise its silence counts from since at the earliest.
-func (e *Engine) judge(tx store.Tx, now time.Time, id lift.InstanceID) (ours bool, since time.Time, err error) {
+// watched returns from when at the earliest the silence of an agent counts that
+// is connected to another server: that one hears it as long as it is there.
+func (e *Engine) watched(tx store.Tx, id lift.InstanceID) (since time.Time, err error) {
 	if e.shared == nil {
-		return true, time.Time{}, nil
+		return time.Time{}, nil
 	}
 	c, ok, err := store.Conversations.Get(tx, string(id))
 	if !ok || c.Server == e.opts.Owner {
-		return true, time.Time{}, err
+		return time.Time{}, err
 	}
 	s, ok, err := store.Servers.Get(tx, c.Server)
 	if !ok {
-		return true, time.Time{}, err
+		return time.Time{}, err
 	}
-	heard := e.servers.lastHeard(s)
-	return now.Sub(heard) > aliveFor, heard, nil
+	return e.servers.lastHeard(s), nil
 }
 
 // hostFor chooses the host for a new instance of a fleet: of the servers that

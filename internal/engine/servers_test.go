@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"math/rand"
 	"testing"
 	"time"
@@ -229,13 +230,15 @@ func TestUnnamedHostEffectIsAdoptedOnce(t *testing.T) {
 	}
 	for range 3 {
 		for _, w := range all {
-			w.now = w.now.Add(hostRetry)
 			w.follow()
 			w.turn()
 		}
-	}
-	if i := all[0].instances(fleet)[0]; i.Host != "host-b" {
-		t.Errorf("the instance is on %q", i.Host)
+		if i := all[0].instances(fleet)[0]; i.Host != "host-b" { // at once
+			t.Errorf("the instance is on %q", i.Host)
+		}
+		for _, w := range all {
+			w.now = w.now.Add(hostRetry)
+		}
 	}
 	for _, n := range started() {
 		if n != 1 {
@@ -343,5 +346,139 @@ func TestNoHostLeavesNothing(t *testing.T) {
 	w.turn()
 	if n := waiting(); n != 0 {
 		t.Errorf("%d effects wait for ever", n)
+	}
+}
+
+// A new instance goes to the host of a server that is there: not to one that
+// has none, nor to one that is gone, whatever its clock said.
+func TestHostsThatAreThere(t *testing.T) {
+	for name, c := range map[string]struct {
+		ahead, gone time.Duration // b's clock; since when it is silent
+		want        string
+	}{
+		"both are":                           {0, 0, "host-b"},
+		"one is gone":                        {0, 10 * time.Minute, "host-c"},
+		"one is gone whose clock was ahead":  {30 * time.Minute, 10 * time.Minute, "host-c"},
+		"one whose clock is ahead":           {30 * time.Minute, 0, "host-b"},
+		"one whose clock is behind":          {-30 * time.Minute, 0, "host-b"},
+		"one is gone whose clock was behind": {-30 * time.Minute, 10 * time.Minute, "host-c"},
+	} {
+		all := newServers(t, "a", "b", "c")
+		none, b, with := all[0], all[1], all[2]
+		none.opts.Host = ""
+		b.now = b.now.Add(c.ahead)
+		b.turn()
+		none.now, with.now = none.now.Add(c.gone), with.now.Add(c.gone)
+		// c starts when b may be gone already.
+		for range 2*aliveFor/beatEvery + 1 {
+			none.turn()
+			with.turn()
+			none.now, with.now = none.now.Add(beatEvery), with.now.Add(beatEvery)
+			if c.gone == 0 {
+				b.now = b.now.Add(beatEvery)
+				b.turn()
+			}
+		}
+		f := &lift.Fleet{ID: "fleet-1", Region: region, BuildID: "build-1", Status: lift.FleetActive}
+		put(with, store.Fleets, f)
+		put(with, store.Instances, &lift.Instance{ID: "i-1", FleetID: f.ID, Status: lift.InstanceActive, Host: "host-c"})
+		with.update(func(tx *Tx) error {
+			on, err := tx.hostFor(f)
+			if err == nil && on != c.want {
+				t.Errorf("%s: it goes to %q, want %q", name, on, c.want)
+			}
+			return err
+		})
+	}
+}
+
+// A server gives up its own agents, and those of a server that nobody remembers.
+func TestSilenceOfAgentsOfOurOwn(t *testing.T) {
+	for _, by := range []string{"a", "long gone"} {
+		a := newServers(t, "a")[0]
+		_, id := a.fleet(nil, 1)
+		edit(a, store.Conversations, string(id), func(c *store.Conversation) { c.Server = by })
+		for range silenceLimit/watchEvery + 2 {
+			a.now = a.now.Add(watchEvery)
+			a.turn()
+		}
+		if got := find(a, store.Instances, string(id)).Status; got != lift.InstanceTerminated {
+			t.Errorf("of server %s: the instance of a silent agent is %s", by, got)
+		}
+	}
+}
+
+// An instance that is given up before any host was there is started by none
+// that comes.
+func TestAnInstanceGivenUpIsNotStarted(t *testing.T) {
+	all := newServers(t, "a", "b")
+	a, b := all[0], all[1]
+	a.opts.Host = ""
+	_, id := a.fleet(nil, 0)
+	if err := a.InstanceLost(t.Context(), id, "nobody started it"); err != nil {
+		t.Fatal(err)
+	}
+	b.follow()
+	b.turn()
+	for _, eff := range b.sent {
+		if eff.StartInstance != nil && eff.StartInstance.InstanceID == id {
+			t.Error("the host that came starts it")
+		}
+	}
+}
+
+// What was sent is remembered, for a while and in limits; a server that is alone
+// need not.
+func TestWhatWasSentIsRemembered(t *testing.T) {
+	var s servers
+	id := func(n int) []lift.EffectID { return []lift.EffectID{lift.EffectID(fmt.Sprint(n))} }
+	const many = 3*seenMost + seenMost/2
+	for n := range many {
+		if len(s.note(id(n))) != 1 {
+			t.Fatalf("effect %d was not sent before", n)
+		}
+	}
+	for n := many - seenMost; n < many; n++ {
+		if len(s.note(id(n))) != 0 {
+			t.Fatalf("effect %d is sent again", n)
+		}
+	}
+	if n := len(s.seen) + len(s.before); n > 2*seenMost {
+		t.Errorf("%d effects are remembered", n)
+	}
+	w := newWorld(t)
+	if w.fleet(nil, 1); len(w.servers.seen) != 0 {
+		t.Error("alone it remembers what it sends")
+	}
+}
+
+// An effect that cannot be read is complained of.
+func TestAnEffectThatCannotBeRead(t *testing.T) {
+	a := newServers(t, "a")[0]
+	a.update(func(tx *Tx) error {
+		return tx.Put(store.Effects.Kind.Name, store.Row{ID: "e", Body: []byte("?"), Keys: map[string]string{"to": string(lift.ToAgent("i-1")) + "/"}})
+	})
+	if err := a.Follow(t.Context()); err == nil {
+		t.Error("nothing is wrong with it")
+	}
+}
+
+// Only what the host of an instance was to do with that is forgotten with it.
+func TestForgetHost(t *testing.T) {
+	w := newWorld(t)
+	w.fleet(nil, 0)
+	w.update(func(tx *Tx) error {
+		return tx.Emit(lift.Effect{To: lift.ToHost, StartInstance: &lift.StartInstance{InstanceID: "i-1"}}, lift.Effect{To: lift.ToHost, StopInstance: &lift.StopInstance{InstanceID: "i-1"}},
+			lift.Effect{To: lift.ToHost, StartInstance: &lift.StartInstance{InstanceID: "i-2"}}, lift.Effect{To: lift.ToHost, StopInstance: &lift.StopInstance{InstanceID: "i-3"}})
+	})
+	w.update(func(tx *Tx) error { return tx.forgetHost(&lift.Instance{ID: "i-1"}) })
+	left := map[lift.InstanceID]bool{}
+	for _, o := range read(w, func(tx store.Tx) ([]*store.Outbox, error) {
+		return store.Effects.All(tx, "to", string(lift.ToHost)+"/")
+	}) {
+		left[instanceOf(o.Effect)] = true
+	}
+	if left["i-1"] || !left["i-2"] || !left["i-3"] {
+		t.Errorf("left are effects about %v", left)
 	}
 }

@@ -253,8 +253,23 @@ func TestNoReplay(t *testing.T) {
 	if err := quiet.Resend(context.Background()); err != nil || len(quiet.take()) != 0 {
 		t.Errorf("the host is told again: %v", err)
 	}
+	w.take()
 	if err := w.Resend(context.Background()); err != nil || len(w.take()) == 0 {
 		t.Errorf("the host is not told again: %v", err)
+	}
+}
+
+// An engine that is told of no agent takes none for heard.
+func TestNobodyTellsOfAgents(t *testing.T) {
+	w := newWorld(t)
+	_, i := w.fleet(nil, 1)
+	deaf := w.with(func(o *Options) { o.Heard = nil })
+	for range silenceLimit/watchEvery + 2 {
+		deaf.now = deaf.now.Add(watchEvery)
+		deaf.turn()
+	}
+	if got := find(w, store.Instances, string(i)).Status; got != lift.InstanceTerminated {
+		t.Errorf("the instance is %s", got)
 	}
 }
 

@@ -185,9 +185,6 @@ func (tx *Tx) sessionDue(s *lift.GameSession) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.loadLivePlayers(&st); err != nil {
-		return err
-	}
 	next, effects, notices := session.ActivationMissed(tx.Now, st)
 	f, err := store.Fleets.Find(tx, string(s.FleetID))
 	if err != nil {
@@ -252,8 +249,6 @@ func (e *Engine) Resend(ctx context.Context) error {
 		}
 		return err
 	})
-	if err == nil && len(pending) > 0 {
-		e.opts.Sender.Send(pending)
-	}
+	e.send(pending)
 	return err
 }

@@ -29,19 +29,32 @@ func (c *counted) Update(ctx context.Context, f func(store.Tx) error) error {
 // A service with nothing to do leaves its store alone, but for a glance every
 // few seconds.
 func TestAnIdleServiceLeavesTheStoreAlone(t *testing.T) {
-	w := newWorld(t)
-	w.fleet(nil, 1)
-	w.now = w.now.Add(refreshEvery)
-	w.turn()
-	c := &counted{Store: w.opts.Store}
-	w.opts.Store = c
-	for _, step := range []struct {
-		after time.Duration
-		n     int
-	}{{0, 0}, {refreshEvery - time.Microsecond, 0}, {time.Microsecond, 1}, {time.Second, 0}} {
-		w.now, c.n = w.now.Add(step.after), 0
-		if w.turn(); c.n != step.n {
-			t.Errorf("%s later a turn has %d transactions, want %d", step.after, c.n, step.n)
+	for name, c := range map[string]struct {
+		*world
+		want time.Duration // transactions in a minute of turns
+	}{
+		"alone":   {newWorld(t), time.Minute/refreshEvery + time.Minute/watchEvery},
+		"of some": {newServers(t, "a", "b")[0], time.Minute/refreshEvery + time.Minute/watchEvery + time.Minute/beatEvery + time.Minute/hostRetry},
+	} {
+		_, i := c.fleet(nil, 1)
+		for _, eff := range c.take() {
+			if err := c.Confirm(t.Context(), eff.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 4 {
+			c.now = c.now.Add(watchEvery)
+			c.turn()
+		}
+		counted := &counted{Store: c.opts.Store}
+		c.opts.Store = counted
+		for range time.Minute / time.Second {
+			c.now = c.now.Add(time.Second)
+			c.heard[i] = c.now
+			c.turn()
+		}
+		if counted.n != int(c.want) {
+			t.Errorf("%s: a minute of turns has %d transactions, want %d", name, counted.n, c.want)
 		}
 	}
 }
@@ -102,12 +115,26 @@ func TestWhatWakes(t *testing.T) {
 
 // The host is asked again for what it does not confirm.
 func TestTheHostIsAskedAgain(t *testing.T) {
-	w := newWorld(t)
+	t.Run("alone", func(t *testing.T) { hostIsAskedAgain(t, newWorld(t)) })
+	t.Run("of some", func(t *testing.T) {
+		all := newServers(t, "a", "b")
+		all[1].turn()
+		all[1].update(func(tx *Tx) error { // another host does not confirm either
+			return tx.Emit(lift.Effect{To: lift.ToHostOf("host-b"), StartInstance: &lift.StartInstance{InstanceID: "i-b"}})
+		})
+		hostIsAskedAgain(t, all[0])
+	})
+}
+
+func hostIsAskedAgain(t *testing.T, w *world) {
 	w.fleet(nil, 0)
 	asked := func() (start *lift.Effect) {
 		for _, eff := range w.take() {
 			if eff.StartInstance != nil {
 				start = &eff
+			}
+			if eff.StartInstance != nil && eff.StartInstance.InstanceID == "i-b" {
+				t.Errorf("the host is asked for what is another's")
 			}
 		}
 		return start
@@ -150,8 +177,8 @@ func TestGameServersWhoseTimeHasCome(t *testing.T) {
 		"silent while we were":     {claimed: time.Second, silent: time.Hour, up: time.Second},
 		"silent since we are back": {claimed: time.Second, silent: time.Hour, up: SilentGameServer, gone: true},
 	} {
-		w := newWorld(t).with(func(*Options) {})
-		w.now = w.now.Add(c.up)
+		w := newWorld(t)
+		w.watch.started, w.watch.turned = w.now.Add(-c.up), w.now
 		put(w, store.GameServers, &lift.GameServer{ID: "g", Group: "group", Region: region, HealthyAt: w.now.Add(-c.silent), ClaimedUntil: w.now.Add(c.claimed), LookAt: w.now})
 		w.turn()
 		left := read(w, func(tx store.Tx) ([]*lift.GameServer, error) { return store.GameServers.All(tx, "group", "") })

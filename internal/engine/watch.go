@@ -33,7 +33,7 @@ type watch struct {
 func (w *watch) since(now time.Time) (time.Time, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.turned.IsZero() && now.Sub(w.turned) > clockGap {
+	if now.Sub(w.turned) > clockGap {
 		w.started = now
 	}
 	w.turned = now
@@ -54,7 +54,7 @@ func (w *watch) from() time.Time {
 // watchAgents retires instances whose agent has been silent for too long.
 func (e *Engine) watchAgents(ctx context.Context, now time.Time) error {
 	since, look := e.watch.since(now)
-	if !look || now.Sub(since) < silenceLimit {
+	if !look {
 		return nil
 	}
 	var silent []lift.InstanceID
@@ -65,12 +65,9 @@ func (e *Engine) watchAgents(ctx context.Context, now time.Time) error {
 			return err
 		}
 		for _, i := range is {
-			ours, last, err := e.judge(tx, now, i.ID)
-			switch {
-			case err != nil:
+			last, err := e.watched(tx, i.ID)
+			if err != nil {
 				return err
-			case !ours:
-				continue
 			}
 			heard, _ := e.opts.Heard(i.ID)
 			for _, at := range []time.Time{since, heard, i.CreatedAt} {

@@ -6,7 +6,7 @@
 // read. A request that makes no sense in a state is a *lift.Error, never a
 // guess. The legal moves of a process stand in one table, processMoves.
 //
-//	st, effects, err := session.Apply(now, session.State{Process: p, Session: s}, ev)
+//	st, err := session.Apply(now, session.State{Process: p, Session: s}, ev)
 package session
 
 import (
@@ -46,32 +46,32 @@ func NeedsPlayers(ev lift.Event) bool { return ev.ProcessEnding != nil || ev.Pro
 
 // Apply moves st by one event of the process's agent. It returns the new
 // state; what it was given is not changed.
-func Apply(now time.Time, st State, ev lift.Event) (State, []lift.Effect, error) {
+func Apply(now time.Time, st State, ev lift.Event) (State, error) {
 	st = st.clone()
 	switch {
 	case ev.ProcessConnected != nil:
 		st.Process.SDKVersion = ev.ProcessConnected.SDKVersion
 		st.Process.SDKLanguage = ev.ProcessConnected.SDKLanguage
-		return st, nil, move(&st.Process, onConnected)
+		return st, move(&st.Process, onConnected)
 	case ev.ProcessReady != nil:
 		return ready(st, *ev.ProcessReady)
 	case ev.ProcessHealth != nil:
 		st.Process.Unhealthy = !ev.ProcessHealth.Healthy
-		return st, nil, nil
+		return st, nil
 	case ev.ProcessEnding != nil:
 		if err := move(&st.Process, onEnding); err != nil {
-			return st, nil, err
+			return st, err
 		}
 		st.end(now, "its server said that it ends (ProcessEnding)")
-		return st, nil, nil
+		return st, nil
 	case ev.ProcessExited != nil:
 		if err := move(&st.Process, onExited); err != nil {
-			return st, nil, err
+			return st, err
 		}
 		st.Process.EndedAt = now
 		st.Process.Exit = ev.ProcessExited.Message
 		st.end(now, strings.TrimSuffix("its server process exited: "+ev.ProcessExited.Message, ": "))
-		return st, nil, nil
+		return st, nil
 	case ev.ActivateSession != nil:
 		return activate(st, *ev.ActivateSession)
 	case ev.AcceptPlayer != nil:
@@ -81,7 +81,7 @@ func Apply(now time.Time, st State, ev lift.Event) (State, []lift.Effect, error)
 	case ev.PlayerPolicy != nil:
 		return setPolicy(st, *ev.PlayerPolicy)
 	}
-	return st, nil, lift.Errorf(lift.InvalidRequest, "this event says nothing about a process")
+	return st, lift.Errorf(lift.InvalidRequest, "this event says nothing about a process")
 }
 
 // Launched makes the process that an agent started.
@@ -93,79 +93,79 @@ func Launched(now time.Time, i lift.Instance, ev lift.ProcessStarted) lift.Proce
 	}
 }
 
-func ready(st State, ev lift.ProcessReady) (State, []lift.Effect, error) {
+func ready(st State, ev lift.ProcessReady) (State, error) {
 	if s := st.Live(); s != nil {
-		return st, nil, lift.Errorf(lift.Conflict, "the process hosts %s; ProcessReady comes before a game session or after its end", s.ID)
+		return st, lift.Errorf(lift.Conflict, "the process hosts %s; ProcessReady comes before a game session or after its end", s.ID)
 	}
 	if err := move(&st.Process, onReady); err != nil {
-		return st, nil, err
+		return st, err
 	}
 	st.Process.Port, st.Process.LogPaths = ev.Port, ev.LogPaths
 	st.Process.Unhealthy = false
-	return st, nil, nil
+	return st, nil
 }
 
 // activate is idempotent: a server that asks twice is told the same.
-func activate(st State, ev lift.ActivateSession) (State, []lift.Effect, error) {
+func activate(st State, ev lift.ActivateSession) (State, error) {
 	s, err := st.hosted(ev.SessionID)
 	if err != nil {
-		return st, nil, err
+		return st, err
 	}
 	switch s.Status {
 	case lift.SessionActivating:
 		s.Status = lift.SessionActive
-		return st, nil, nil
+		return st, nil
 	case lift.SessionActive:
-		return st, nil, nil
+		return st, nil
 	}
-	return st, nil, lift.Errorf(lift.Conflict, "game session %s is %s and cannot be activated", s.ID, s.Status)
+	return st, lift.Errorf(lift.Conflict, "game session %s is %s and cannot be activated", s.ID, s.Status)
 }
 
-func accept(now time.Time, st State, ev lift.AcceptPlayer) (State, []lift.Effect, error) {
+func accept(now time.Time, st State, ev lift.AcceptPlayer) (State, error) {
 	if _, err := st.hosted(ev.SessionID); err != nil {
-		return st, nil, err
+		return st, err
 	}
 	p, err := st.player(ev.PlayerID)
 	if err != nil {
-		return st, nil, err
+		return st, err
 	}
 	if p.Status != lift.PlayerReserved || expired(now, p) {
-		return st, nil, lift.Errorf(lift.Conflict, "player session %s is %s; only a RESERVED one can be accepted", p.ID, p.Status)
+		return st, lift.Errorf(lift.Conflict, "player session %s is %s; only a RESERVED one can be accepted", p.ID, p.Status)
 	}
 	p.Status, p.ReservedUntil = lift.PlayerActive, time.Time{}
-	return st, nil, nil
+	return st, nil
 }
 
 func expired(now time.Time, p *lift.PlayerSession) bool {
 	return !now.Before(p.ReservedUntil)
 }
 
-func remove(now time.Time, st State, ev lift.RemovePlayer) (State, []lift.Effect, error) {
+func remove(now time.Time, st State, ev lift.RemovePlayer) (State, error) {
 	s, err := st.hosted(ev.SessionID)
 	if err != nil {
-		return st, nil, err
+		return st, err
 	}
 	p, err := st.player(ev.PlayerID)
 	if err != nil {
-		return st, nil, err
+		return st, err
 	}
 	if p.Status != lift.PlayerActive {
-		return st, nil, lift.Errorf(lift.Conflict, "player session %s is %s; only an ACTIVE one can be removed", p.ID, p.Status)
+		return st, lift.Errorf(lift.Conflict, "player session %s is %s; only an ACTIVE one can be removed", p.ID, p.Status)
 	}
 	leave(now, s, p, lift.PlayerCompleted)
-	return st, nil, nil
+	return st, nil
 }
 
-func setPolicy(st State, ev lift.SetPlayerPolicy) (State, []lift.Effect, error) {
+func setPolicy(st State, ev lift.SetPlayerPolicy) (State, error) {
 	s, err := st.hosted(ev.SessionID)
 	if err != nil {
-		return st, nil, err
+		return st, err
 	}
 	if ev.Policy != lift.AcceptAll && ev.Policy != lift.DenyAll {
-		return st, nil, lift.Errorf(lift.InvalidRequest, "the player session policy must be ACCEPT_ALL or DENY_ALL, got %q", ev.Policy)
+		return st, lift.Errorf(lift.InvalidRequest, "the player session policy must be ACCEPT_ALL or DENY_ALL, got %q", ev.Policy)
 	}
 	s.Policy = ev.Policy
-	return st, nil, nil
+	return st, nil
 }
 
 // hosted returns the live session of the process if it is the one named. A

@@ -233,7 +233,7 @@ func TestApply(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			before := c.state.clone()
-			got, _, err := Apply(now, c.state, c.event)
+			got, err := Apply(now, c.state, c.event)
 			if diff := cmp.Diff(before, c.state); diff != "" {
 				t.Errorf("the state handed in was changed:\n%s", diff)
 			}
@@ -259,10 +259,10 @@ func TestApply(t *testing.T) {
 func TestAnExpiredReservationIsNotAccepted(t *testing.T) {
 	st := hosting(lift.SessionActive, player("a", lift.PlayerReserved))
 	ev := lift.Event{AcceptPlayer: &lift.AcceptPlayer{ProcessID: pid, PlayerID: "a"}}
-	if _, _, err := Apply(t0.Add(Reservation-time.Microsecond), st, ev); err != nil {
+	if _, err := Apply(t0.Add(Reservation-time.Microsecond), st, ev); err != nil {
 		t.Errorf("just in time: %v", err)
 	}
-	if _, _, err := Apply(t0.Add(Reservation), st, ev); err == nil {
+	if _, err := Apply(t0.Add(Reservation), st, ev); err == nil {
 		t.Error("accepted at the moment the reservation ended")
 	}
 }
@@ -399,7 +399,7 @@ func TestTerminate(t *testing.T) {
 	if at, effects := Terminate(hosting(lift.SessionActive), true); at.Process.State != lift.ProcessTerminating || len(effects) != 1 || !effects[0].TerminateProcess.Force {
 		t.Errorf("forced at once: %+v %+v", at, effects)
 	}
-	ended, _, err := Apply(t0, forced, lift.Event{ProcessExited: &lift.ProcessExited{ProcessID: forced.Process.ID}})
+	ended, err := Apply(t0, forced, lift.Event{ProcessExited: &lift.ProcessExited{ProcessID: forced.Process.ID}})
 	if err != nil || ended.Session.Status != lift.SessionTerminated || ended.Session.StatusReason != ReasonForced {
 		t.Errorf("after the exit: %+v, %v", ended.Session, err)
 	}
