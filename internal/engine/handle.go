@@ -42,12 +42,9 @@ func (e *Engine) Handle(ctx context.Context, from lift.InstanceID, b Batch) (uin
 				return err
 			}
 		}
-		c, known, err := store.Conversations.Get(tx, string(from))
+		c, err := tx.conversation(from)
 		if err != nil {
 			return err
-		}
-		if !known {
-			c = &store.Conversation{InstanceID: from}
 		}
 		before := len(c.Replies)
 		c.Replies = slices.DeleteFunc(c.Replies, func(r store.NumberedReply) bool { return r.Event <= b.Read })
@@ -75,6 +72,15 @@ func (e *Engine) Handle(ctx context.Context, from lift.InstanceID, b Batch) (uin
 		return store.Conversations.Put(tx, c)
 	})
 	return last, replies, err
+}
+
+// conversation returns what is remembered of the talk with an agent.
+func (tx *Tx) conversation(with lift.InstanceID) (*store.Conversation, error) {
+	c, known, err := store.Conversations.Get(tx, string(with))
+	if !known {
+		c = &store.Conversation{InstanceID: with}
+	}
+	return c, err
 }
 
 // Resume is where a conversation stands when an agent connects: the last event

@@ -152,8 +152,8 @@ func TestWhatEventsWrite(t *testing.T) {
 	w.queue(f)
 	w.place("one", "alice")
 	w.turn()
-	var kinds []string
-	w.opts.Store = &noting{Store: w.opts.Store, kinds: &kinds}
+	noting := &noting{Store: w.opts.Store}
+	w.opts.Store = noting
 	for n, step := range []struct {
 		ev   lift.Event
 		want string // beside the conversation
@@ -171,30 +171,49 @@ func TestWhatEventsWrite(t *testing.T) {
 		{lift.Event{ProcessExited: &lift.ProcessExited{ProcessID: "p1"}}, "process"},
 		{lift.Event{Notice: &lift.Notice{Code: "CODE"}}, "event"},
 	} {
-		kinds = nil
 		w.tell(i, step.ev)
+		var kinds []string
+		for _, k := range noting.written {
+			if k.Kind != store.Conversations.Kind.Name {
+				kinds = append(kinds, k.Kind)
+			}
+		}
 		slices.Sort(kinds)
-		kinds = slices.DeleteFunc(slices.Compact(kinds), func(k string) bool { return k == "conversation" })
+		kinds = slices.Compact(kinds)
 		if got := strings.Join(kinds, " "); got != step.want {
 			t.Errorf("event %d writes %q, want %q", n, got, step.want)
 		}
 	}
 }
 
-// noting is a store that notes which kinds of rows are written.
+// What an agent says and the end of its instance, at two servers at once, do not
+// both come through as if the other had not been: they write the same row.
+func TestAWordAndTheEnd(t *testing.T) {
+	w := newWorld(t)
+	_, i := w.fleet(nil, 1)
+	noting := &noting{Store: w.opts.Store}
+	w.opts.Store = noting
+	w.tell(i, lift.Event{ProcessStarted: &lift.ProcessStarted{ProcessID: "p1"}})
+	said := noting.written
+	if err := w.InstanceLost(t.Context(), i, "its agent ended"); err != nil {
+		t.Fatal(err)
+	}
+	if conversation := (stumble.Key{Kind: store.Conversations.Kind.Name, ID: string(i)}); !slices.Contains(said, conversation) || !slices.Contains(noting.written, conversation) {
+		t.Errorf("one writes %v, the other %v", said, noting.written)
+	}
+}
+
+// noting is a store that notes which rows the last transaction wrote.
 type noting struct {
 	store.Store
-	kinds *[]string
+	written []stumble.Key
 }
 
 func (n *noting) Update(ctx context.Context, f func(store.Tx) error) error {
 	return n.Store.Update(ctx, func(tx store.Tx) error {
-		*n.kinds = nil
 		over := stumble.Over(tx)
 		err := f(over)
-		for _, k := range over.Written {
-			*n.kinds = append(*n.kinds, k.Kind)
-		}
+		n.written = over.Written
 		return err
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -147,11 +146,7 @@ func (tx *Tx) request(f *lift.Fleet) error {
 	if err != nil {
 		return err
 	}
-	secret := make([]byte, 24)
-	if _, err := io.ReadFull(tx.e.opts.IDs, secret); err != nil {
-		return fmt.Errorf("no random bytes: %w", err)
-	}
-	token := hex.EncodeToString(secret)
+	token := lift.NewSecret(tx.e.opts.IDs)
 	on, err := tx.hostFor(f)
 	if err != nil {
 		return err
@@ -197,6 +192,15 @@ func (tx *Tx) instanceDue(i *lift.Instance) error {
 // gone ends an instance and whatever was on it. The host is told in any case:
 // stopping what is not there is nothing, and what is there must go.
 func (tx *Tx) gone(f *lift.Fleet, i *lift.Instance, why string) error {
+	// What its agent says at this moment, perhaps to another server, writes this
+	// row, too, and so comes before or is refused.
+	c, err := tx.conversation(i.ID)
+	if err != nil {
+		return err
+	}
+	if err := store.Conversations.Put(tx, c); err != nil {
+		return err
+	}
 	ps, err := store.Processes.All(tx, "instance", string(i.ID)+"/")
 	if err != nil {
 		return err

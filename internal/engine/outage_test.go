@@ -164,6 +164,7 @@ func troubled(all []*world) (a *world, silent lift.InstanceID) {
 	}
 	a.opts.Store = d.Store
 	a.take()
+	a.now = a.now.Add(watchEvery)
 	return a, silent
 }
 

@@ -232,12 +232,9 @@ func (e *Engine) Follow(ctx context.Context) error {
 // over it from here on.
 func (e *Engine) connected(ctx context.Context, id lift.InstanceID) error {
 	return e.Update(ctx, func(tx *Tx) error {
-		c, ok, err := store.Conversations.Get(tx, string(id))
+		c, err := tx.conversation(id)
 		if err != nil {
 			return err
-		}
-		if !ok {
-			c = &store.Conversation{InstanceID: id}
 		}
 		c.Server = e.opts.Owner
 		return store.Conversations.Put(tx, c)

@@ -225,6 +225,9 @@ func TestUnnamedHostEffectIsAdoptedOnce(t *testing.T) {
 		}
 		return by
 	}
+	if err := all[0].Resend(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if by := started(); by != nil {
 		t.Fatalf("servers %v start what no host was chosen for", by)
 	}
@@ -354,34 +357,36 @@ func TestNoHostLeavesNothing(t *testing.T) {
 func TestHostsThatAreThere(t *testing.T) {
 	for name, c := range map[string]struct {
 		ahead, gone time.Duration // b's clock; since when it is silent
+		beats       int           // of c, which starts then
 		want        string
 	}{
-		"both are":                           {0, 0, "host-b"},
-		"one is gone":                        {0, 10 * time.Minute, "host-c"},
-		"one is gone whose clock was ahead":  {30 * time.Minute, 10 * time.Minute, "host-c"},
-		"one whose clock is ahead":           {30 * time.Minute, 0, "host-b"},
-		"one whose clock is behind":          {-30 * time.Minute, 0, "host-b"},
-		"one is gone whose clock was behind": {-30 * time.Minute, 10 * time.Minute, "host-c"},
+		"both are":                           {0, 0, 9, "host-b"},
+		"one is gone":                        {0, 10 * time.Minute, 1, "host-c"},
+		"one is gone whose clock was ahead":  {30 * time.Minute, 10 * time.Minute, 9, "host-c"},
+		"one is gone whose clock was behind": {-30 * time.Minute, 10 * time.Minute, 1, "host-c"},
+		"one whose clock is ahead":           {30 * time.Minute, 0, 9, "host-b"},
+		"one whose clock is behind":          {-30 * time.Minute, 0, 9, "host-b"},
 	} {
-		all := newServers(t, "a", "b", "c")
-		none, b, with := all[0], all[1], all[2]
+		all := newServers(t, "b", "c", "none")
+		b, with, none := all[0], all[1], all[2]
 		none.opts.Host = ""
 		b.now = b.now.Add(c.ahead)
 		b.turn()
 		none.now, with.now = none.now.Add(c.gone), with.now.Add(c.gone)
-		// c starts when b may be gone already.
-		for range 2*aliveFor/beatEvery + 1 {
-			none.turn()
-			with.turn()
+		for range c.beats {
 			none.now, with.now = none.now.Add(beatEvery), with.now.Add(beatEvery)
+			none.turn()
 			if c.gone == 0 {
 				b.now = b.now.Add(beatEvery)
 				b.turn()
 			}
+			with.turn()
 		}
 		f := &lift.Fleet{ID: "fleet-1", Region: region, BuildID: "build-1", Status: lift.FleetActive}
 		put(with, store.Fleets, f)
-		put(with, store.Instances, &lift.Instance{ID: "i-1", FleetID: f.ID, Status: lift.InstanceActive, Host: "host-c"})
+		for id, host := range map[lift.InstanceID]string{"i-1": "host-b", "i-2": "host-c", "i-3": "host-c"} {
+			put(with, store.Instances, &lift.Instance{ID: id, FleetID: f.ID, Status: lift.InstanceActive, Host: host})
+		}
 		with.update(func(tx *Tx) error {
 			on, err := tx.hostFor(f)
 			if err == nil && on != c.want {

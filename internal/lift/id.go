@@ -60,6 +60,13 @@ func NewInstanceID(now time.Time, rand io.Reader) InstanceID {
 	return InstanceID("i-" + hex.EncodeToString(b[:9])[:17])
 }
 
+// NewSecret makes the secret of an agent: 48 hex digits.
+func NewSecret(rand io.Reader) string {
+	var b [24]byte
+	fill(rand, b[:])
+	return hex.EncodeToString(b[:])
+}
+
 func fill(rand io.Reader, b []byte) {
 	if _, err := io.ReadFull(rand, b); err != nil {
 		panic("lift: no random bytes: " + err.Error())
