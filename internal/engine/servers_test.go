@@ -50,31 +50,40 @@ func (w *world) follow() {
 func TestLease(t *testing.T) {
 	all := newServers(t, "a", "b")
 	steps := []struct {
-		by      int
-		after   time.Duration
-		held    bool
-		epoch   int64
-		comment string
+		by        int
+		after     time.Duration
+		held      bool
+		epoch     int // the first, the second and so on
+		comment   string
+		forgotten bool // afterwards
 	}{
-		{0, 0, true, 1, "nobody had it"},
-		{1, 0, false, 1, "it is taken"},
-		{0, 8 * time.Second, true, 1, "its owner renews it"},
-		{1, 9 * time.Second, false, 1, "so it lasts longer"},
-		{1, store.LeaseFor, true, 2, "its owner fell silent"},
-		{0, 0, false, 2, "and comes too late"},
-		{0, store.LeaseFor + time.Second, true, 3, "whose it was is another epoch"},
+		{0, 0, true, 1, "nobody had it", false},
+		{1, 0, false, 1, "it is taken", false},
+		{0, 8 * time.Second, true, 1, "its owner renews it", false},
+		{1, 9 * time.Second, false, 1, "so it lasts longer", false},
+		{1, store.LeaseFor, true, 2, "its owner fell silent", false},
+		{0, 0, false, 2, "and comes too late", false},
+		{0, store.LeaseFor + time.Second, true, 3, "whose it was is another epoch", true},
+		{1, time.Microsecond, true, 4, "nobody has it any more, and an old epoch does not come again", false},
 	}
+	epochs := []int64{0} // that there were
 	for _, s := range steps {
 		for _, w := range all {
 			w.now = w.now.Add(s.after)
 		}
 		all[s.by].update(func(tx *Tx) error {
 			l, held, err := tx.Hold("x")
-			if err == nil && (held != s.held || l.Epoch != s.epoch) {
-				t.Errorf("%s: held %v in epoch %d", s.comment, held, l.Epoch)
+			if l.Epoch > epochs[len(epochs)-1] {
+				epochs = append(epochs, l.Epoch)
+			}
+			if err == nil && (held != s.held || len(epochs) != s.epoch+1 || l.Epoch != epochs[s.epoch]) {
+				t.Errorf("%s: held %v in epoch %d of %d", s.comment, held, l.Epoch, epochs)
 			}
 			return err
 		})
+		if s.forgotten {
+			all[s.by].update(func(tx *Tx) error { return store.Leases.Delete(tx, "x") })
+		}
 	}
 }
 

@@ -185,7 +185,10 @@ func (s *Service) DeleteMatchmakingConfiguration(ctx context.Context, in *api.De
 		if err := store.Waits.Delete(tx, id); err != nil {
 			return nil, err
 		}
-		return &api.DeleteMatchmakingConfigurationOutput{}, store.Configurations.Delete(tx, id)
+		if err := store.Configurations.Delete(tx, id); err != nil {
+			return nil, err
+		}
+		return &api.DeleteMatchmakingConfigurationOutput{}, store.Leases.Delete(tx, store.MatchLease(id))
 	})
 }
 

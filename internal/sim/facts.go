@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/engine"
@@ -23,6 +24,7 @@ type facts struct {
 	conversations map[lift.InstanceID]*store.Conversation
 	effects       map[lift.EffectID]*store.Outbox
 	leases        map[string]*store.Lease
+	epochs        map[string]int64 // the last of each lease, also of one that is forgotten
 	scalings      map[lift.FleetID]*lift.Scaling
 	queues        map[string]*lift.Queue
 	queueNames    []string // as they were made
@@ -45,7 +47,7 @@ func newFacts() facts {
 	return facts{
 		fleets: map[lift.FleetID]*lift.Fleet{}, instances: map[lift.InstanceID]*lift.Instance{}, processes: map[lift.ProcessID]*lift.Process{},
 		sessions: map[lift.GameSessionID]*lift.GameSession{}, players: map[lift.PlayerSessionID]*lift.PlayerSession{},
-		placements: map[string]*lift.Placement{}, conversations: map[lift.InstanceID]*store.Conversation{}, effects: map[lift.EffectID]*store.Outbox{}, leases: map[string]*store.Lease{}, scalings: map[lift.FleetID]*lift.Scaling{}, queues: map[string]*lift.Queue{},
+		placements: map[string]*lift.Placement{}, conversations: map[lift.InstanceID]*store.Conversation{}, effects: map[lift.EffectID]*store.Outbox{}, leases: map[string]*store.Lease{}, epochs: map[string]int64{}, scalings: map[lift.FleetID]*lift.Scaling{}, queues: map[string]*lift.Queue{},
 		rules: map[string]*lift.RuleSet{}, configurations: map[string]*lift.MatchmakingConfiguration{}, tickets: map[string]*lift.Ticket{},
 		seekers: map[string]*lift.Seeker{}, matches: map[string]*lift.Match{}, waitsSince: map[lift.TicketID]time.Time{}, toldAt: map[string]time.Time{},
 		everSent: map[lift.EffectID]bool{}, seated: map[lift.GameSessionID]map[lift.PlayerSessionID]bool{}, most: map[lift.GameSessionID]int{},
@@ -142,6 +144,9 @@ func (w *world) written(tx store.Tx, k stumble.Key, t *touched) (err error) {
 	case store.Leases.Kind.Name:
 		_, _, err = take(tx, store.Leases, k.ID, f.leases, w.leaseMoved)
 		t.leases.add(k.ID)
+		if c, ok := strings.CutPrefix(k.ID, store.MatchLease("")); ok {
+			t.news = append(t.news, func() { w.checkLeaseOf(c) })
+		}
 	case store.Queues.Kind.Name:
 		_, _, err = take(tx, store.Queues, k.ID, f.queues, func(old, now *lift.Queue) {
 			if old == nil {
@@ -152,12 +157,13 @@ func (w *world) written(tx store.Tx, k stumble.Key, t *touched) (err error) {
 		_, _, err = take(tx, store.RuleSets, k.ID, f.rules, nil)
 	case store.Configurations.Kind.Name:
 		_, _, err = take(tx, store.Configurations, k.ID, f.configurations, nil)
+		t.news = append(t.news, func() { w.checkLeaseOf(k.ID) })
 	case store.Tickets.Kind.Name:
 		var old, now *lift.Ticket
 		old, now, err = take(tx, store.Tickets, k.ID, f.tickets, w.ticketMoved)
 		t.tickets.add(k.ID)
 		if found(old, now) {
-			t.under.add("match/" + region + "/" + now.Configuration)
+			t.under.add(store.MatchLease(region + "/" + now.Configuration))
 		}
 		if now != nil && now.Backfill != nil && now.Backfill.SessionID != "" {
 			t.sessions.add(now.Backfill.SessionID)

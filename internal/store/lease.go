@@ -6,7 +6,7 @@ import "time"
 type Lease struct {
 	Name  string
 	Owner string // the id of a server
-	Epoch int64  // grows with each change of owner
+	Epoch int64  // of the present owner; grows with each change, and is never used again
 	Until time.Time
 }
 
@@ -29,12 +29,17 @@ func Hold(tx Tx, name, owner string, now time.Time) (Lease, bool, error) {
 		if now.Before(l.Until) {
 			return *l, false, nil
 		}
-		l.Owner = owner
-		l.Epoch++
+		// By the clock: a lease that was forgotten does not begin again with an
+		// epoch that a slow server still remembers.
+		l.Owner, l.Epoch = owner, max(l.Epoch+1, now.UnixMicro())
 	}
 	l.Until = now.Add(LeaseFor)
 	return *l, true, Leases.Put(tx, l)
 }
+
+// MatchLease is the lease of who drives the pool of a matchmaking configuration.
+// It goes with the configuration.
+func MatchLease(configuration string) string { return "match/" + configuration }
 
 // LetGo ends a lease that owner has, so that the next need not wait.
 func LetGo(tx Tx, name, owner string, now time.Time) error {

@@ -125,47 +125,45 @@ func (*notOwner) Error() string {
 	return "another server has the lease of this matchmaking configuration"
 }
 
-// lease is the name of the pool's.
-func (d *driver) lease() string { return "match/" + d.key }
+// basis is what a transaction knows of the matchmaker. All is zero if the
+// configuration is gone.
+type basis struct {
+	c    *lift.MatchmakingConfiguration
+	r    *lift.RuleSet
+	pool recipe
+}
 
 // update is engine.Update for the owner of the pool: of several servers one
-// drives it, the holder of its lease. It fails if that is another.
-func (d *driver) update(ctx context.Context, f func(tx *engine.Tx, epoch int64) error) error {
+// drives it, the holder of its lease. It fails if that is another. Without a
+// configuration there is no pool to own, and no lease.
+func (d *driver) update(ctx context.Context, f func(tx *engine.Tx, b basis) error) error {
 	return d.engine.Update(ctx, func(tx *engine.Tx) error {
-		l, held, err := tx.Hold(d.lease())
+		c, r, err := load(tx, d.key)
+		switch {
+		case err != nil:
+			return err
+		case c == nil:
+			return f(tx, basis{})
+		}
+		l, held, err := tx.Hold(store.MatchLease(d.key))
 		switch {
 		case err != nil:
 			return err
 		case !held:
 			return &notOwner{l.Until}
 		}
-		return f(tx, l.Epoch)
+		return f(tx, basis{c, r, recipe{l.Epoch, r.Name, r.CreatedAt.UnixMicro(), additionalPlayers(c)}})
 	})
-}
-
-// load reads the configuration with its rule set, and what pool to make for
-// them. All are zero if the configuration is gone.
-func (d *driver) load(tx store.Tx, epoch int64) (*lift.MatchmakingConfiguration, *lift.RuleSet, recipe, error) {
-	c, r, err := load(tx, d.key)
-	if c == nil || err != nil {
-		return nil, nil, recipe{}, err
-	}
-	return c, r, recipe{epoch, r.Name, r.CreatedAt.UnixMicro(), additionalPlayers(c)}, nil
 }
 
 // gather makes the pool hold what searches, a batch of arrivals at a time. It
 // reports whether there is more to do.
 func (d *driver) gather(ctx context.Context, now time.Time) (more bool, err error) {
-	var c *lift.MatchmakingConfiguration
-	var r *lift.RuleSet
-	var made recipe
+	var on basis
 	var taken []*lift.Ticket
 	var fresh []time.Time
-	err = d.update(ctx, func(tx *engine.Tx, epoch int64) (err error) {
-		if c, r, made, err = d.load(tx, epoch); err != nil {
-			return err
-		}
-		if c == nil {
+	err = d.update(ctx, func(tx *engine.Tx, b basis) (err error) {
+		if on = b; on.c == nil {
 			return d.endAll(tx)
 		}
 		taken, fresh, err = d.arrivals(tx)
@@ -174,16 +172,16 @@ func (d *driver) gather(ctx context.Context, now time.Time) (more bool, err erro
 	switch {
 	case err != nil:
 		return false, err
-	case c == nil:
+	case on.c == nil:
 		d.drop()
 		return false, nil
 	}
-	if made != d.made {
-		set, err := parse(r)
+	if on.pool != d.made {
+		set, err := parse(on.r)
 		if err != nil {
 			return false, err
 		}
-		d.made, d.set, d.pool, d.held, d.swept = made, set, newPool(c, set), map[match.TicketID]bool{}, time.Time{}
+		d.made, d.set, d.pool, d.held, d.swept = on.pool, set, newPool(on.c, set), map[match.TicketID]bool{}, time.Time{}
 		d.counted, d.unseen = d.pool.RuleCounts(), nil
 	}
 	d.unseen = append(d.unseen, fresh...)
@@ -334,7 +332,7 @@ func (d *driver) tellEvaluations() {
 // fail ends tickets that the rule set cannot match.
 func (d *driver) fail(ctx context.Context, misfits []*lift.Ticket) error {
 	for batch := range slices.Chunk(misfits, arrivalBatch) {
-		err := d.update(ctx, func(tx *engine.Tx, _ int64) error {
+		err := d.update(ctx, func(tx *engine.Tx, _ basis) error {
 			for _, t := range batch {
 				t, err := store.Tickets.Find(tx, store.TicketKey(t))
 				if err == nil && t.Searches(tx.Now) {
@@ -378,13 +376,9 @@ func (d *driver) commit(ctx context.Context, now time.Time) error {
 	batch := d.found[:min(matchBatch, len(d.found))]
 	var back []*lift.Ticket
 	old := false
-	err := d.update(ctx, func(tx *engine.Tx, epoch int64) error {
+	err := d.update(ctx, func(tx *engine.Tx, b basis) error {
 		back = nil
-		c, _, made, err := d.load(tx, epoch)
-		if err != nil {
-			return err
-		}
-		if old = made != d.made; old {
+		if old = b.pool != d.made; old {
 			return nil
 		}
 		waits, err := d.recentWaits(tx)
@@ -400,7 +394,7 @@ func (d *driver) commit(ctx context.Context, now time.Time) error {
 				back = append(back, ts...)
 				continue
 			}
-			if err := tx.Propose(c, matchOf(c, d.set, f, ts, lift.MatchID(tx.NewID())), ts); err != nil {
+			if err := tx.Propose(b.c, matchOf(b.c, d.set, f, ts, lift.MatchID(tx.NewID())), ts); err != nil {
 				return err
 			}
 			for _, t := range ts {

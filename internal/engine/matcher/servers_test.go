@@ -201,3 +201,36 @@ func (w *two) takeIn(by int, configuration, id, player string) {
 		w.t.Fatal(err)
 	}
 }
+
+// Nobody makes the lease of a matchmaker anew that was deleted with it, and the
+// next matchmaker of this name has an epoch of its own.
+func TestTheLeaseGoesWithItsMatchmaker(t *testing.T) {
+	w := newTwo(t)
+	w.run(0)
+	before := w.drivers[0].made.epoch
+	change(t, w.engines[1], func(tx *engine.Tx) error {
+		if err := store.Leases.Delete(tx, store.MatchLease("us-west-2/m")); err != nil {
+			return err
+		}
+		return deleteMatchmaker(tx)
+	})
+	for by := range 2 {
+		w.run(by)
+	}
+	if err := w.engines[0].View(t.Context(), func(tx store.Tx) error {
+		l, ok, err := store.Leases.Get(tx, store.MatchLease("us-west-2/m"))
+		if ok {
+			t.Errorf("there is a lease %+v", l)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	w.now = w.now.Add(time.Microsecond)
+	change(t, w.engines[1], func(tx *engine.Tx) error {
+		return store.Configurations.Put(tx, &lift.MatchmakingConfiguration{Name: "m", Region: "us-west-2", RuleSet: "r", Mode: lift.Standalone})
+	})
+	if w.run(0); w.drivers[0].made.epoch <= before {
+		t.Errorf("epoch %d comes after %d", w.drivers[0].made.epoch, before)
+	}
+}
