@@ -239,12 +239,12 @@ func TestQuestionOfANewerAgent(t *testing.T) {
 		if !strings.Contains(heard, `{"seq":1,"reply":{"Status":200`) || !strings.Contains(heard, `{"seq":2,"reply":{"Status":500`) {
 			t.Errorf("heard %s, %v", heard, err)
 		}
-		ws.CloseNow()
+		ws.Close(websocket.StatusNormalClosure, "upgraded too soon")
 		synctest.Wait()
 		log.want(t,
 			"agent connected … instance=i-1",
 			"agent asked, the service has no reply … instance=i-1 … events=[2]",
-			"agent disconnected")
+			"agent disconnected … upgraded too soon")
 	})
 }
 

@@ -187,9 +187,6 @@ func (a *Agent) fetch(ctx context.Context, f *fetch) error {
 // written again. It outlasts a service that is away, until ctx ends. ErrOffset
 // means that the log has only size bytes: go on from there.
 func (a *Agent) AppendLog(ctx context.Context, key string, offset int64, r io.Reader) (size int64, err error) {
-	if !validKey(key) {
-		return 0, fmt.Errorf("link: %q cannot be the key of a log", key)
-	}
 	buf := make([]byte, logChunkBytes)
 	for {
 		n, rerr := io.ReadFull(r, buf)

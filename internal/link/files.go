@@ -134,7 +134,7 @@ func truncate(s string, max int) string {
 	if len(s) <= max {
 		return s
 	}
-	for max > 0 && !utf8.RuneStart(s[max]) {
+	for !utf8.RuneStart(s[max]) { // s[0] is one
 		max--
 	}
 	return s[:max]

@@ -340,6 +340,39 @@ func TestLogPiecesAreBounded(t *testing.T) {
 	}
 }
 
+// TestServiceCannot: what the service cannot do is answered so that the agent
+// knows whether to ask again, and reads what a person can do about it.
+func TestServiceCannot(t *testing.T) {
+	for _, tt := range []struct {
+		err    error
+		status int
+		text   string
+	}{
+		{errors.New("disk full at /var"), http.StatusServiceUnavailable, "the service cannot do this now; try again"},
+		{lift.Errorf(lift.NotFound, "build-1 was deleted"), http.StatusNotFound, "build-1 was deleted"},
+		{lift.Errorf(lift.LimitExceeded, "too much"), http.StatusRequestEntityTooLarge, "too much"},
+		{lift.Errorf(lift.Throttling, "too often"), http.StatusServiceUnavailable, "too often"},
+		{lift.Errorf(lift.InvalidRequest, "no"), http.StatusBadRequest, "no"},
+	} {
+		svc := newService()
+		svc.set(func(_ context.Context, method string) error {
+			if method == "Authenticate" {
+				return nil
+			}
+			return tt.err
+		})
+		hub := NewHub(HubOptions{Service: svc})
+		for what, w := range map[string]*httptest.ResponseRecorder{
+			"build": answer(t, hub, "GET", "/agent/build?instance=i-1", "Bearer token of i-1", nil),
+			"log":   answer(t, hub, "POST", "/agent/logs/a?instance=i-1&offset=0", "Bearer token of i-1", strings.NewReader("x")),
+		} {
+			if got := strings.TrimSpace(w.Body.String()); w.Code != tt.status || got != tt.text {
+				t.Errorf("%v: a %s is answered %d %q, want %d %q", tt.err, what, w.Code, got, tt.status, tt.text)
+			}
+		}
+	}
+}
+
 func TestTail(t *testing.T) {
 	for _, tt := range []struct {
 		size, offset int64

@@ -94,11 +94,6 @@ func refuse(w http.ResponseWriter, err error) {
 
 // serveAgent holds the connection of an agent until it ends.
 func (h *Hub) serveAgent(w http.ResponseWriter, r *http.Request, id lift.InstanceID) {
-	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-		w.Header().Set("Upgrade", "websocket")
-		http.Error(w, "an agent connects with a WebSocket", http.StatusUpgradeRequired)
-		return
-	}
 	c := newConn(h, id)
 	if err := h.admit(c); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)

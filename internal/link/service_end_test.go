@@ -45,12 +45,18 @@ func TestBatches(t *testing.T) {
 // A crowd of commands may come at once, and then no more before it has left.
 func TestCrowd(t *testing.T) {
 	s := greeted(t)
-	s.room, s.queueCommands = 1, 1
-	if err := s.Send([]lift.Effect{{ID: "a"}, {ID: "b"}}); err != nil {
+	s.room, s.queueCommands = 2, 2
+	if err := s.Send([]lift.Effect{{ID: "a"}, {ID: "b"}, {ID: "c"}}); err != nil {
 		t.Errorf("at once: %v", err)
 	}
-	if err := s.Send([]lift.Effect{{ID: "c"}}); !errors.Is(err, ErrBehind) {
+	if err := s.Send([]lift.Effect{{ID: "d"}}); !errors.Is(err, ErrBehind) {
 		t.Errorf("one more: %v", err)
+	}
+	next(t, s, noon)
+	for _, id := range []lift.EffectID{"d", "e"} {
+		if err := s.Send([]lift.Effect{{ID: id}}); err != nil {
+			t.Errorf("%s, when it has left: %v", id, err)
+		}
 	}
 	s = greeted(t)
 	if err := s.Send([]lift.Effect{{ID: "a", Drain: &lift.Drain{By: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}}); err != nil {

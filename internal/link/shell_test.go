@@ -476,6 +476,8 @@ func TestHandshakeRefusals(t *testing.T) {
 		{"GET", "/agent", "", http.StatusUnauthorized},
 		{"GET", "/agent?instance=i-1", "", http.StatusUnauthorized},
 		{"GET", "/agent?instance=i-1", "Bearer wrong", http.StatusUnauthorized},
+		{"GET", "/agent?instance=i-1", "token of i-1", http.StatusUnauthorized},
+		{"GET", "/agent", "Bearer token of ", http.StatusUnauthorized},
 		{"GET", "/agent?instance=i-1", "Bearer token of i-1", http.StatusUpgradeRequired},
 		{"GET", "/agent/?instance=i-1", "Bearer token of i-1", http.StatusUpgradeRequired},
 		{"HEAD", "/agent/build?instance=i-1", "Bearer token of i-1", http.StatusOK},
@@ -549,6 +551,35 @@ func TestReportRefusesWhatCannotBeSent(t *testing.T) {
 			t.Errorf("it waited %s", waited)
 		}
 	})
+}
+
+// TestNewestConnectionCounts: a newer connection of an agent takes the place of
+// the older, also where there is place for no other agent.
+func TestNewestConnectionCounts(t *testing.T) {
+	hub := NewHub(HubOptions{Service: newService(), MaxAgents: 1})
+	older, newer, other := newConn(hub, "i-1"), newConn(hub, "i-1"), newConn(hub, "i-2")
+	for _, c := range []*conn{older, newer} {
+		if err := hub.admit(c); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := hub.admit(other); err == nil {
+		t.Error("one agent too many")
+	}
+	if cause, ok := context.Cause(older.ctx).(ending); !ok || cause.code != codeReplaced || newer.ctx.Err() != nil {
+		t.Errorf("the older ended with %v, the newer with %v", cause, newer.ctx.Err())
+	}
+	hub.remove(older) // late
+	if got := hub.Connected(); !slices.Equal(got, []lift.InstanceID{"i-1"}) {
+		t.Errorf("connected: %v", got)
+	}
+	hub.remove(newer)
+	if err := hub.admit(other); err != nil {
+		t.Error(err)
+	}
+	if got := hub.Connected(); !slices.Equal(got, []lift.InstanceID{"i-2"}) {
+		t.Errorf("connected: %v", got)
+	}
 }
 
 // TestHeard: when an agent was last heard is known for an hour after it left,
