@@ -20,6 +20,7 @@ type network struct {
 	mu     sync.Mutex
 	server *http.Server // nil while the service is away
 	refuse bool         // new connections, although it is there
+	tries  int          // how many were refused
 	conns  chan net.Conn
 	open   []*netConn
 }
@@ -82,6 +83,7 @@ func (n *network) deaden() {
 func (n *network) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	n.mu.Lock()
 	if n.server == nil || n.refuse {
+		n.tries++
 		n.mu.Unlock()
 		return nil, errors.New("connection refused")
 	}

@@ -74,6 +74,13 @@ func testAskOutlivesARestart(t *testing.T, name string, soon time.Duration) {
 		if a.Connected() {
 			t.Error("connected to nothing")
 		}
+		// Each pause is between a half and the whole of the longest, but for the first few.
+		n.mu.Lock()
+		tries, most := n.tries, int(20*time.Minute/soon)+20
+		n.mu.Unlock()
+		if tries < most/2-20 || tries > most {
+			t.Errorf("tried %d times in 10 minutes, want at most %d and more than half of that", tries, most)
+		}
 		n.serve(NewHub(HubOptions{Service: svc}))
 		if r := <-reply; r.Message != "reply 2" {
 			t.Errorf("got %q", r.Message)
