@@ -596,7 +596,7 @@ func (w *world) handle(b link.Batch) link.Ack {
 // apply lets package session decide, and accepts only refusals that are known
 // to happen.
 func (w *world) apply(ev lift.Event) lift.Reply {
-	id := processOf(ev)
+	id := ev.Process()
 	switch {
 	case ev.Stopped != nil:
 		w.stopped = true
@@ -660,26 +660,6 @@ func (w *world) reserve() {
 	}
 }
 
-func processOf(ev lift.Event) lift.ProcessID {
-	switch {
-	case ev.ProcessStarted != nil:
-		return ev.ProcessStarted.ProcessID
-	case ev.ProcessConnected != nil:
-		return ev.ProcessConnected.ProcessID
-	case ev.ProcessReady != nil:
-		return ev.ProcessReady.ProcessID
-	case ev.ProcessHealth != nil:
-		return ev.ProcessHealth.ProcessID
-	case ev.ProcessEnding != nil:
-		return ev.ProcessEnding.ProcessID
-	case ev.ProcessExited != nil:
-		return ev.ProcessExited.ProcessID
-	case ev.ActivateSession != nil:
-		return ev.ActivateSession.ProcessID
-	}
-	return ""
-}
-
 // kindOf names an event and its process, shortly.
 func kindOf(ev lift.Event) string {
 	for name, is := range map[string]bool{
@@ -688,7 +668,7 @@ func kindOf(ev lift.Event) string {
 		"ProcessEnding": ev.ProcessEnding != nil, "ProcessExited": ev.ProcessExited != nil, "Stopped": ev.Stopped != nil, "ActivateSession": ev.ActivateSession != nil,
 	} {
 		if is {
-			return name + " " + string(processOf(ev))
+			return name + " " + string(ev.Process())
 		}
 	}
 	return "an event"

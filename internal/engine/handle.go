@@ -120,7 +120,7 @@ func (e *Engine) Resume(ctx context.Context, id lift.InstanceID) (uint64, []lift
 func (tx *Tx) apply(from lift.InstanceID, ev lift.Event) (lift.Reply, error) {
 	reply, err := tx.applyEvent(from, ev)
 	if le, ok := errors.AsType[*lift.Error](err); ok {
-		tx.e.log.Info("event refused", "instance", from, "process", processOf(ev), "reason", le.Msg)
+		tx.e.log.Info("event refused", "instance", from, "process", ev.Process(), "reason", le.Msg)
 		return refusal(le), nil
 	}
 	return reply, err
@@ -227,7 +227,7 @@ func (tx *Tx) progress(p fleet.Progress) error {
 // applyProcess loads a process with what the event may touch, moves it, and
 // saves what changed.
 func (tx *Tx) applyProcess(inst *lift.Instance, ev lift.Event) error {
-	st, err := tx.loadProcess(processOf(ev))
+	st, err := tx.loadProcess(ev.Process())
 	if err != nil {
 		return err
 	}
@@ -309,37 +309,4 @@ func refusal(e *lift.Error) lift.Reply {
 		status = 403
 	}
 	return lift.Reply{Status: status, Message: e.Msg}
-}
-
-// processOf returns the process that an event is about.
-func processOf(ev lift.Event) lift.ProcessID {
-	switch {
-	case ev.ProcessStarted != nil:
-		return ev.ProcessStarted.ProcessID
-	case ev.ProcessConnected != nil:
-		return ev.ProcessConnected.ProcessID
-	case ev.ProcessReady != nil:
-		return ev.ProcessReady.ProcessID
-	case ev.ProcessHealth != nil:
-		return ev.ProcessHealth.ProcessID
-	case ev.ProcessEnding != nil:
-		return ev.ProcessEnding.ProcessID
-	case ev.ProcessExited != nil:
-		return ev.ProcessExited.ProcessID
-	case ev.ActivateSession != nil:
-		return ev.ActivateSession.ProcessID
-	case ev.AcceptPlayer != nil:
-		return ev.AcceptPlayer.ProcessID
-	case ev.RemovePlayer != nil:
-		return ev.RemovePlayer.ProcessID
-	case ev.PlayerPolicy != nil:
-		return ev.PlayerPolicy.ProcessID
-	case ev.StartBackfill != nil:
-		return ev.StartBackfill.ProcessID
-	case ev.StopBackfill != nil:
-		return ev.StopBackfill.ProcessID
-	case ev.DescribePlayers != nil:
-		return ev.DescribePlayers.ProcessID
-	}
-	return ""
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -58,31 +57,6 @@ func logOf(ev lift.Event) string {
 		return ev.Notice.Log
 	}
 	return ev.ProcessExited.Log
-}
-
-// What a refusal is about stands in the log: every event that has a process.
-func TestProcessOf(t *testing.T) {
-	n := 0
-	for f := range reflect.TypeFor[lift.Event]().Fields() {
-		if f.Type.Kind() != reflect.Pointer {
-			continue
-		}
-		about := reflect.New(f.Type.Elem())
-		id := about.Elem().FieldByName("ProcessID")
-		if !id.IsValid() {
-			continue
-		}
-		id.SetString("p-1")
-		ev := reflect.New(reflect.TypeFor[lift.Event]()).Elem()
-		ev.FieldByIndex(f.Index).Set(about)
-		if got := processOf(ev.Interface().(lift.Event)); got != "p-1" {
-			t.Errorf("%s is about the process %q", f.Name, got)
-		}
-		n++
-	}
-	if n < 10 {
-		t.Errorf("%d events are about processes", n)
-	}
 }
 
 // Replies wait until their agent has them, and no longer.

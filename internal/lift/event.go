@@ -34,6 +34,39 @@ func (e *Event) WantsReply() bool {
 		e.PlayerPolicy != nil || e.StartBackfill != nil || e.StopBackfill != nil || e.DescribePlayers != nil
 }
 
+// Process is the process that e is about, or empty.
+func (e *Event) Process() ProcessID {
+	switch {
+	case e.ProcessStarted != nil:
+		return e.ProcessStarted.ProcessID
+	case e.ProcessConnected != nil:
+		return e.ProcessConnected.ProcessID
+	case e.ProcessReady != nil:
+		return e.ProcessReady.ProcessID
+	case e.ProcessHealth != nil:
+		return e.ProcessHealth.ProcessID
+	case e.ProcessEnding != nil:
+		return e.ProcessEnding.ProcessID
+	case e.ProcessExited != nil:
+		return e.ProcessExited.ProcessID
+	case e.ActivateSession != nil:
+		return e.ActivateSession.ProcessID
+	case e.AcceptPlayer != nil:
+		return e.AcceptPlayer.ProcessID
+	case e.RemovePlayer != nil:
+		return e.RemovePlayer.ProcessID
+	case e.PlayerPolicy != nil:
+		return e.PlayerPolicy.ProcessID
+	case e.StartBackfill != nil:
+		return e.StartBackfill.ProcessID
+	case e.StopBackfill != nil:
+		return e.StopBackfill.ProcessID
+	case e.DescribePlayers != nil:
+		return e.DescribePlayers.ProcessID
+	}
+	return ""
+}
+
 // Stage is how far the preparation of an instance came (behaviour 2.3).
 type Stage string
 
