@@ -267,12 +267,8 @@ func (w *world) sendPlayer(s lift.GameSessionID, p lift.PlayerSessionID) {
 		d = w.some(2 * time.Minute)
 	}
 	w.after(d, func() {
-		for _, i := range w.order {
-			for _, id := range sortedKeys(i.games) {
-				if g := i.games[id]; g.hosting == s && !g.gone && i.ended == "" {
-					g.join(p)
-				}
-			}
+		if g := w.hostOf(s); g != nil {
+			g.join(p)
 		}
 	})
 }

@@ -30,6 +30,18 @@ type game struct {
 	ending   bool
 }
 
+// hostOf returns the game server that hosts a game session, or nil.
+func (w *world) hostOf(id lift.GameSessionID) *game {
+	for _, i := range w.order {
+		for _, p := range sortedKeys(i.games) {
+			if g := i.games[p]; g.hosting == id && !g.gone && i.ended == "" {
+				return g
+			}
+		}
+	}
+	return nil
+}
+
 func newGame(i *instance, id lift.ProcessID) *game {
 	g := &game{w: i.w, i: i, id: id, kind: "good", admitted: map[lift.PlayerSessionID]bool{}}
 	if g.w.bad(g.w.plan.faults.games, 50) {

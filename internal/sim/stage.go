@@ -73,7 +73,7 @@ func (s *stage) Do(op string, in map[string]any) (any, error) {
 	case "PlayerLeaves":
 		return nil, s.leave(lift.PlayerSessionID(text("PlayerSessionId")))
 	case "GameServerDies":
-		g := s.game(lift.GameSessionID(text("GameSessionId")))
+		g := s.w.hostOf(lift.GameSessionID(text("GameSessionId")))
 		if g == nil {
 			return nil, fmt.Errorf("no game server hosts %s", text("GameSessionId"))
 		}
@@ -91,25 +91,13 @@ func (s *stage) Do(op string, in map[string]any) (any, error) {
 	return s.client.Call(op, in)
 }
 
-// game returns the game server that hosts a game session, or nil.
-func (s *stage) game(id lift.GameSessionID) *game {
-	for _, i := range s.w.order {
-		for _, p := range sortedKeys(i.games) {
-			if g := i.games[p]; g.hosting == id && !g.gone && i.ended == "" {
-				return g
-			}
-		}
-	}
-	return nil
-}
-
 // lingers is how long a game server waits for others when all players left.
 const lingers = 3 * time.Second
 
 func (s *stage) join(id lift.PlayerSessionID) error {
 	var g *game
 	if p := s.w.facts.players[id]; p != nil {
-		g = s.game(p.GameSessionID)
+		g = s.w.hostOf(p.GameSessionID)
 	}
 	if g == nil {
 		return fmt.Errorf("no game server waits for %s", id)
