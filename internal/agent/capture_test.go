@@ -234,3 +234,25 @@ func TestPlain(t *testing.T) {
 		t.Errorf("plain(%v) = %v", err, got)
 	}
 }
+
+// TestCaptureReachesTheLimit says where a log that is too long ends.
+func TestCaptureReachesTheLimit(t *testing.T) {
+	c := newTestCapture(t)
+	c.printf("one")
+	c.end()
+	var sent []string
+	err := c.ship(t.Context(), func(_ context.Context, _ string, offset int64, r io.Reader) (int64, error) {
+		b, err := io.ReadAll(r)
+		sent = append(sent, fmt.Sprintf("%d %s", offset, b))
+		if len(sent) == 1 {
+			c.closed = false // there is more
+			c.printf("two")
+			c.end()
+		}
+		return shippedBytes, err
+	})
+	want := fmt.Sprintf("0 one\n|%d \n[what follows is not kept: the log has reached its limit]\n", shippedBytes)
+	if got := strings.Join(sent, "|"); err != nil || got != want {
+		t.Errorf("sent %q, error %v; want %q", got, err, want)
+	}
+}

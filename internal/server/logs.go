@@ -18,8 +18,9 @@ import (
 	"github.com/chairlift-games/chairlift/internal/s3door"
 )
 
-// logLimitBytes bounds one log of one process or stage (behaviour 3.5).
-const logLimitBytes = 200 << 20
+// logLimitBytes bounds one log of one process or stage. An agent stops at 200 MiB
+// (behaviour 3.5) and says so in the log: there is room for that.
+const logLimitBytes = 201 << 20
 
 // keepLogs is how long a log is kept after its last line (behaviour 3.5).
 const keepLogs = 14 * 24 * time.Hour
@@ -41,8 +42,8 @@ func (l *logs) path(id lift.InstanceID, key string) (string, error) {
 	return filepath.Join(l.dir, string(id), key), nil
 }
 
-// append writes r at offset. Bytes the log has already are skipped; those
-// beyond the limit are dropped and counted as written.
+// append writes r at offset, and returns the size of the log then. Bytes the log
+// has already are skipped; those beyond the limit are dropped.
 func (l *logs) append(id lift.InstanceID, key string, offset int64, r io.Reader) (int64, error) {
 	path, err := l.path(id, key)
 	if err != nil {

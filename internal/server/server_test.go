@@ -127,6 +127,14 @@ func TestLogs(t *testing.T) {
 			t.Errorf("list %q: %v, %v", prefix, names, err)
 		}
 	}
+	for size, want := range map[int64]int64{200 << 20: 200<<20 + 4, logLimitBytes - 1: logLimitBytes, logLimitBytes: logLimitBytes} {
+		if err := os.Truncate(filepath.Join(l.dir, "i-1", "p1"), size); err != nil {
+			t.Fatal(err)
+		}
+		if got := write(size, "end\n"); got != want {
+			t.Errorf("of %d bytes the log grows to %d, want %d", size, got, want)
+		}
+	}
 	if err := l.forget(time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
