@@ -82,6 +82,6 @@ func (n *Notifier) servedElsewhere(tx store.Tx, sink string) (bool, error) {
 	if n.shared == nil {
 		return false, nil
 	}
-	l, ok, err := store.Leases.Get(tx, lease(sink))
+	l, ok, err := store.Leases.Get(tx, Lease(sink))
 	return ok && n.o.Now().Before(l.Until), err
 }

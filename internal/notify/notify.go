@@ -78,13 +78,17 @@ type carrier struct {
 	until   atomic.Int64 // when this server's turn ends, in microseconds; 0: never
 	wake    chan struct{}
 	log     *slog.Logger
+
+	desk   *desk     // of this server's turn; for Step
+	holdAt time.Time // when the lease is to be taken or renewed; likewise
 }
 
 const (
-	// lookEvery is how often a sink's whole outbox is looked at, to find what a
-	// lost wake-up or another server's clock hid.
+	// lookEvery is how often a sink's outbox is looked at, to find what a lost
+	// wake-up hid.
 	lookEvery = 5 * time.Second
-	// clockSkew is how far servers' clocks may be apart without delay.
+	// clockSkew is how far servers' clocks may be apart for one to stop sending
+	// before another begins.
 	clockSkew = 2 * time.Second
 	storeWait = time.Second // after the store failed
 )
@@ -165,48 +169,66 @@ func (n *Notifier) Run(ctx context.Context) error {
 	return nil
 }
 
+// desk is what a carrier works on during one turn.
+type desk struct {
+	*carrier
+	w      window
+	looked time.Time // when the outbox was last looked at
+	more   bool      // there may be more to read
+	flying int       // attempts under way
+}
+
+// look reads what waits, if it is time to: always the oldest events, for those
+// of a server whose clock is behind are older than others that were read already,
+// and may be about the same ticket as one that is yet to come.
+func (d *desk) look(ctx context.Context, now time.Time) error {
+	if d.more = d.more || now.Sub(d.looked) >= lookEvery; !d.more || d.w.room() <= windowItems/2 {
+		return nil
+	}
+	rows, full, err := d.read(ctx)
+	if err != nil {
+		return err
+	}
+	d.w.take(rows)
+	d.looked, d.more = now, full
+	return nil
+}
+
+// launch returns an event to send now. If there is none it returns when to ask
+// again, zero if only news can change anything.
+func (d *desk) launch(now time.Time) (*item, time.Time) {
+	if d.flying >= d.flights || d.over(now) {
+		return nil, time.Time{}
+	}
+	it, again := d.w.next(now)
+	if it != nil {
+		it.flying = true
+		d.flying++
+	}
+	return it, again
+}
+
 // carry serves one sink until ctx ends.
 func (c *carrier) carry(ctx context.Context) {
-	var w window
-	var last time.Time // of the newest event seen
-	var looked time.Time
+	d := &desk{carrier: c, more: true}
 	landed := make(chan outcome, flightsMost)
-	flying := 0
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	more := true
 	for {
 		now := c.o.Now()
 		next := now.Add(lookEvery)
-		if more = more || now.Sub(looked) >= lookEvery; more && w.room() > windowItems/2 {
-			from := last.Add(-clockSkew)
-			if now.Sub(looked) >= lookEvery {
-				from, looked = time.Time{}, now
-			}
-			rows, err := c.read(ctx, from)
-			switch {
-			case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
-			case err != nil:
-				c.log.Error("waiting events not read; it is tried again", "err", err)
-				next = now.Add(storeWait)
-			default:
-				w.take(rows)
-				more = len(rows) == windowItems
-			}
-			if n := len(w.items); n > 0 {
-				last = w.items[n-1].pub.At
-			}
+		if err := d.look(ctx, now); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
+			c.log.Error("waiting events not read; it is tried again", "err", err)
+			next = now.Add(storeWait)
 		}
-		for flying < c.flights && !c.over(now) {
-			it, again := w.next(now)
+		for {
+			it, again := d.launch(now)
 			if it == nil {
 				if !again.IsZero() && again.Before(next) {
 					next = again
 				}
 				break
 			}
-			it.flying = true
-			flying++
 			go func() {
 				refused, err := c.to.deliver(ctx, it.pub)
 				if err == nil {
@@ -218,17 +240,17 @@ func (c *carrier) carry(ctx context.Context) {
 		timer.Reset(max(next.Sub(c.o.Now()), 0))
 		select {
 		case <-ctx.Done():
-			for ; flying > 0; flying-- {
+			for ; d.flying > 0; d.flying-- {
 				<-landed
 			}
 			return
 		case <-timer.C:
 		case <-c.wake:
-			more = true
+			d.more = true
 		case o := <-landed:
-			flying--
+			d.flying--
 			if ctx.Err() == nil {
-				c.land(ctx, &w, o)
+				c.land(ctx, &d.w, o)
 			}
 		}
 	}
@@ -262,21 +284,32 @@ func (c *carrier) land(ctx context.Context, w *window, o outcome) {
 	}
 }
 
-// read returns what waits for the sink from a time on.
-func (c *carrier) read(ctx context.Context, from time.Time) ([]*store.Outbox, error) {
-	var rows []*store.Outbox
-	err := c.o.Store.View(ctx, func(tx store.Tx) (err error) {
-		rows, _, err = store.Effects.Scan(tx, "to", string(lift.ToSink(c.sink.Name))+"/", store.SinkFrom(c.sink.Name, from), windowItems)
+// read returns the oldest events that wait for the sink, without those that the
+// window holds, and whether there may be more.
+func (d *desk) read(ctx context.Context) (fresh []*store.Outbox, full bool, err error) {
+	err = d.o.Store.View(ctx, func(tx store.Tx) error {
+		rows, err := tx.Scan(store.Effects.Kind.Name, "to", string(lift.ToSink(d.sink.Name))+"/", store.Cursor{}, windowItems)
+		fresh, full = nil, len(rows) == windowItems
+		for _, r := range rows {
+			if d.w.known[lift.EffectID(r.ID)] != nil {
+				continue
+			}
+			o, err := store.Effects.Decode(r)
+			if err != nil {
+				return err
+			}
+			fresh = append(fresh, o)
+		}
 		return err
 	})
-	return rows, err
+	return fresh, full, err
 }
 
 // confirm forgets an event that the sink has. If the store fails it goes on
 // trying: sending it again would be right, but is not needed.
 func (c *carrier) confirm(ctx context.Context, it *item) error {
 	for {
-		err := c.o.Store.Update(ctx, func(tx store.Tx) error { return store.Effects.Delete(tx, string(it.id)) })
+		err := c.confirmOnce(ctx, it)
 		if err == nil || ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
 			return err
 		}
@@ -287,4 +320,8 @@ func (c *carrier) confirm(ctx context.Context, it *item) error {
 		case <-time.After(storeWait):
 		}
 	}
+}
+
+func (c *carrier) confirmOnce(ctx context.Context, it *item) error {
+	return c.o.Store.Update(ctx, func(tx store.Tx) error { return store.Effects.Delete(tx, string(it.id)) })
 }

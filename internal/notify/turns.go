@@ -20,8 +20,8 @@ const (
 	followEvery = 100 * time.Millisecond
 )
 
-// lease is the name of the sink's.
-func lease(sink string) string { return "sink/" + sink }
+// Lease is the name of the sink's.
+func Lease(sink string) string { return "sink/" + sink }
 
 // run serves the sink, among several servers whenever it is this one's turn.
 func (c *carrier) run(ctx context.Context) {
@@ -99,7 +99,7 @@ func (c *carrier) over(now time.Time) bool {
 
 func (c *carrier) hold(ctx context.Context) (l store.Lease, held bool, err error) {
 	err = c.o.Store.Update(ctx, func(tx store.Tx) (err error) {
-		l, held, err = store.Hold(tx, lease(c.sink.Name), c.o.Owner, c.o.Now().UTC())
+		l, held, err = store.Hold(tx, Lease(c.sink.Name), c.o.Owner, c.o.Now().UTC())
 		return err
 	})
 	return l, held, err
@@ -110,7 +110,7 @@ func (c *carrier) letGo(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWait)
 	defer cancel()
 	_ = c.o.Store.Update(ctx, func(tx store.Tx) error {
-		return store.LetGo(tx, lease(c.sink.Name), c.o.Owner, c.o.Now().UTC())
+		return store.LetGo(tx, Lease(c.sink.Name), c.o.Owner, c.o.Now().UTC())
 	})
 }
 

@@ -123,6 +123,32 @@ func TestServersTakeTurns(t *testing.T) {
 	})
 }
 
+// Of one ticket events arrive in order also if a server saved the first of them
+// whose clock is far behind.
+func TestOrderWhereClocksDiffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ahead = 60_000_000 // microseconds, as save counts
+		s := newServers(t, "a b", 0)
+		wake := func() {
+			for _, v := range s.views {
+				v.news <- struct{}{}
+			}
+			time.Sleep(time.Second)
+		}
+		save(t, s.db, ahead, "ticket/y", "h")
+		wake()
+		save(t, s.db, 1, "ticket/x", "h")
+		save(t, s.db, ahead+1, "ticket/x", "h")
+		wake()
+		want := []string{"a e60000000", "a e1", "a e60000001"}
+		if got := s.inbox.all(); !slices.Equal(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+		s.stops[0]()
+		s.stops[1]()
+	})
+}
+
 // One that loses sight of the database in the midst, as if it were killed, has
 // stopped when another begins, in an attempt that takes long too. What it had
 // under way comes again, and nothing is lost nor out of order.

@@ -501,11 +501,5 @@ func FleetEventsFrom(f lift.FleetID, t time.Time) Cursor {
 	return Cursor{Value: string(f) + "/" + stamp(t)}
 }
 
-// SinkFrom is the cursor in the index "to" of Effects before the first event
-// for a sink at or after t.
-func SinkFrom(sink string, t time.Time) Cursor {
-	return Cursor{Value: string(lift.ToSink(sink)) + "/" + stamp(t)}
-}
-
 // stamp writes a time so that texts sort as times do.
 func stamp(t time.Time) string { return t.UTC().Format("20060102T150405.000000") }
