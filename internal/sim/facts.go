@@ -40,7 +40,8 @@ type facts struct {
 	most     map[lift.GameSessionID]int                           // slots a game session ever had
 
 	waitsSince map[lift.TicketID]time.Time // when a ticket began to search, in the world's time
-	toldAt     map[string]time.Time        // the time of the last event about a subject
+	news       map[string]*news            // by what is told
+	newsOf     map[string][]*news          // about a subject, in the order of commits
 }
 
 func newFacts() facts {
@@ -49,7 +50,7 @@ func newFacts() facts {
 		sessions: map[lift.GameSessionID]*lift.GameSession{}, players: map[lift.PlayerSessionID]*lift.PlayerSession{},
 		placements: map[string]*lift.Placement{}, conversations: map[lift.InstanceID]*store.Conversation{}, effects: map[lift.EffectID]*store.Outbox{}, leases: map[string]*store.Lease{}, epochs: map[string]int64{}, scalings: map[lift.FleetID]*lift.Scaling{}, queues: map[string]*lift.Queue{},
 		rules: map[string]*lift.RuleSet{}, configurations: map[string]*lift.MatchmakingConfiguration{}, tickets: map[string]*lift.Ticket{},
-		seekers: map[string]*lift.Seeker{}, matches: map[string]*lift.Match{}, waitsSince: map[lift.TicketID]time.Time{}, toldAt: map[string]time.Time{},
+		seekers: map[string]*lift.Seeker{}, matches: map[string]*lift.Match{}, waitsSince: map[lift.TicketID]time.Time{}, news: map[string]*news{}, newsOf: map[string][]*news{},
 		everSent: map[lift.EffectID]bool{}, seated: map[lift.GameSessionID]map[lift.PlayerSessionID]bool{}, most: map[lift.GameSessionID]int{},
 	}
 }
@@ -137,6 +138,9 @@ func (w *world) written(tx store.Tx, k stumble.Key, t *touched) (err error) {
 			}
 			if old == nil && now.Publish != nil {
 				w.published(now.Publish, t)
+			}
+			if now == nil && old.Publish != nil {
+				w.forgotten(old.Publish)
 			}
 		})
 	case store.Scalings.Kind.Name:

@@ -53,6 +53,9 @@ type faults struct {
 	deaf   bool // they are not told what others commit
 }
 
+// anyFault reports whether the plan has a fault.
+func (p *plan) anyFault() bool { return p.faults != faults{} }
+
 // A setting is one choice of a plan, as people write it.
 type setting struct {
 	name string

@@ -10,6 +10,7 @@ import (
 	"github.com/chairlift-games/chairlift/internal/engine"
 	"github.com/chairlift-games/chairlift/internal/engine/matcher"
 	"github.com/chairlift-games/chairlift/internal/lift"
+	"github.com/chairlift-games/chairlift/internal/notify"
 	"github.com/chairlift-games/chairlift/internal/ops"
 	"github.com/chairlift-games/chairlift/internal/store"
 )
@@ -29,11 +30,13 @@ type server struct {
 	away     bool // for good
 	engine   *engine.Engine
 	matcher  *matcher.Matcher
+	notifier *notify.Notifier // nil: there is no sink
 	ops      *ops.Service
 	conns    map[lift.InstanceID]*conn
 	past     map[lift.InstanceID]time.Time // when those not connected were last heard
 	turnAt   time.Time                     // the turn that is planned; zero: none
 	matchAt  time.Time                     // likewise the matcher's step
+	notifyAt time.Time                     // likewise the notifier's step
 	followAt time.Time                     // likewise the look at what others committed
 	busy     map[lift.EffectID]bool        // with the host
 }
@@ -44,7 +47,7 @@ func (s *server) clock() time.Time { return s.w.now.Add(s.skew) }
 func (s *server) start() {
 	w := s.w
 	s.life++
-	s.up, s.turnAt, s.matchAt, s.followAt, s.busy = true, time.Time{}, time.Time{}, time.Time{}, map[lift.EffectID]bool{}
+	s.up, s.turnAt, s.matchAt, s.notifyAt, s.followAt, s.busy = true, time.Time{}, time.Time{}, time.Time{}, time.Time{}, map[lift.EffectID]bool{}
 	s.conns, s.past = map[lift.InstanceID]*conn{}, map[lift.InstanceID]time.Time{}
 	s.store.dying, s.store.crashAt = false, 0
 	hostName := ""
@@ -76,8 +79,9 @@ func (s *server) start() {
 	s.planMatch(w.now)
 	s.planFollow(w.now)
 	s.soon(time.Second, s.lookAtHost)
-	if w.plan.sink {
-		s.soon(3*time.Second, s.empty)
+	if s.notifier = nil; w.plan.sink {
+		s.notifier = s.newNotifier()
+		s.planNotify(w.now)
 	}
 }
 
@@ -212,7 +216,8 @@ func (s *server) Send(effects []lift.Effect) {
 	for _, eff := range effects {
 		s.w.checkSent(eff)
 		if _, ok := eff.To.Sink(); ok {
-			continue // it looks for them
+			s.wakeNotifier()
+			continue
 		}
 		if name, ok := eff.To.Host(); ok {
 			if s.host != nil && name == s.host.name {

@@ -126,6 +126,7 @@ func (s *server) planFollow(at time.Time) {
 		if err := s.engine.Follow(s.w.ctx); err != nil {
 			s.expected(err)
 		}
+		s.wakeNotifier()
 		s.planFollow(s.w.now.Add(followTick))
 	})
 }

@@ -30,8 +30,8 @@ type Outcome struct {
 // Tally counts what happened, so that a test can tell a busy world from an
 // empty one.
 type Tally struct {
-	Commits, Sessions, Activated, Placed, Seated, Tickets, Matched, Hosted, Backfilled        int
-	Cuts, Crashes, Deaths, Exits, Refusals, StoreFaults, Sleeps, Left, Leases, Weighed, Asked int
+	Commits, Sessions, Activated, Placed, Seated, Tickets, Matched, Hosted, Backfilled               int
+	Cuts, Crashes, Deaths, Exits, Refusals, StoreFaults, Sleeps, Left, Leases, Weighed, Asked, Heard int
 }
 
 // Add sums up two tallies.
@@ -44,7 +44,7 @@ func (t *Tally) Add(o Tally) {
 func (t *Tally) fields() []*int {
 	return []*int{
 		&t.Commits, &t.Sessions, &t.Activated, &t.Placed, &t.Seated, &t.Tickets, &t.Matched, &t.Hosted, &t.Backfilled,
-		&t.Cuts, &t.Crashes, &t.Deaths, &t.Exits, &t.Refusals, &t.StoreFaults, &t.Sleeps, &t.Left, &t.Leases, &t.Weighed, &t.Asked,
+		&t.Cuts, &t.Crashes, &t.Deaths, &t.Exits, &t.Refusals, &t.StoreFaults, &t.Sleeps, &t.Left, &t.Leases, &t.Weighed, &t.Asked, &t.Heard,
 	}
 }
 
@@ -98,15 +98,16 @@ var hashSeed = maphash.MakeSeed()
 
 // world is everything there is.
 type world struct {
-	plan  plan
-	dice  *rand.PCG
-	rng   *rand.Rand // throws the dice
-	now   time.Time
-	queue timeline
-	seq   int
-	calm  bool // no more faults
-	quiet bool // and no more clients
-	rest  bool // and everything has settled
+	plan   plan
+	dice   *rand.PCG
+	rng    *rand.Rand // throws the dice
+	now    time.Time
+	queue  timeline
+	seq    int
+	calm   bool      // no more faults
+	calmAt time.Time // since when
+	quiet  bool      // and no more clients
+	rest   bool      // and everything has settled
 
 	staged bool // players and game servers do what a scenario says and nothing else
 
@@ -190,7 +191,7 @@ func (w *world) begin() {
 }
 
 func (w *world) endFaults() {
-	w.calm = true
+	w.calm, w.calmAt = true, w.now
 	w.note("world", "the faults stop")
 	for _, s := range w.servers {
 		s.revive()
