@@ -43,6 +43,9 @@ func (c *carrier) step(ctx context.Context, now time.Time) (attempts []*Attempt,
 	if c.shared == nil && c.desk == nil {
 		c.desk = &desk{carrier: c, more: true}
 	}
+	if c.holdAt.Sub(now) > lookEvery {
+		c.holdAt = now // the clock was set back
+	}
 	if c.shared != nil && !now.Before(c.holdAt) {
 		l, held, err := c.hold(ctx)
 		switch {
