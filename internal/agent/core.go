@@ -34,7 +34,7 @@ type Core struct {
 	limits Limits
 
 	config  *lift.Configure // nil until the service said what to run
-	runtime lift.RuntimeConfiguration
+	fleet   lift.Reconfigure
 	step    lift.Stage // the preparation in progress; empty if none
 	stepAt  time.Time
 	aborted bool
@@ -219,10 +219,7 @@ func (c *Core) commanded(now time.Time, ef lift.Effect) {
 	case ef.Configure != nil:
 		c.configure(now, *ef.Configure)
 	case ef.Reconfigure != nil:
-		c.runtime = ef.Reconfigure.Runtime
-		clear(c.refused)
-	case ef.OpenPorts != nil:
-		c.openPorts(now, ef.OpenPorts.Permissions)
+		c.reconfigure(now, *ef.Reconfigure)
 	case ef.StartSession != nil:
 		c.startSession(now, ef.StartSession.Session)
 	case ef.UpdateSession != nil:
@@ -244,7 +241,7 @@ func (c *Core) launch(now time.Time) {
 	if !c.active || c.drain != nil || c.failed || c.held {
 		return
 	}
-	s := fleet.LaunchState{Runtime: c.runtime, Pacing: c.pacing}
+	s := fleet.LaunchState{Runtime: c.fleet.Runtime, Pacing: c.pacing}
 	for _, p := range c.inOrder {
 		s.Running = append(s.Running, p.entry)
 	}
@@ -253,7 +250,7 @@ func (c *Core) launch(now time.Time) {
 		p := &process{id: lift.ProcessID(lift.UUID(now, c.o.IDs)), entry: e, phase: launching, began: now, since: now}
 		c.add(p)
 		c.pacing = c.pacing.Launched(now)
-		c.do(Launch{ProcessID: p.id, Entry: e, Ports: c.ports()})
+		c.do(Launch{ProcessID: p.id, Entry: e, Ports: c.fleet.InboundPorts})
 	}
 	c.lookAt = plan.LookAt
 }
@@ -297,7 +294,7 @@ func (c *Core) launchFailed(now time.Time, ev LaunchFailed) {
 	}
 	c.refused[p.entry] = ev.Message
 	c.notice(now, ev.Code, "", "%s %s", ev.Message, c.describe(p))
-	for _, e := range c.runtime.ServerProcesses {
+	for _, e := range c.fleet.Runtime.ServerProcesses {
 		if c.started || c.refused[e] == "" {
 			return
 		}

@@ -13,7 +13,8 @@ func (c *Core) configure(now time.Time, config lift.Configure) {
 	if c.config != nil {
 		return
 	}
-	c.config, c.runtime = &config, config.Fleet.Runtime
+	c.config = &config
+	c.reconfigure(now, config.Fleet.Reconfigure())
 	if c.drain != nil {
 		return
 	}

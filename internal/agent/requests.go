@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/chairlift-games/chairlift/internal/lift"
@@ -172,10 +173,10 @@ func (c *Core) checkPort(now time.Time, p *process) {
 				"Two server processes of instance %s report port %d. Give each a port of its own: put {port} into the parameters, which becomes a free port.", c.o.Instance, p.port)
 		}
 	}
-	if len(c.ports()) == 0 {
+	if len(c.fleet.InboundPorts) == 0 {
 		return // nobody said which ports there should be
 	}
-	for _, allowed := range c.ports() {
+	for _, allowed := range c.fleet.InboundPorts {
 		if allowed.FromPort <= p.port && p.port <= allowed.ToPort {
 			return
 		}
@@ -183,27 +184,18 @@ func (c *Core) checkPort(now time.Time, p *process) {
 	c.warnOnce(now, fmt.Sprintf("port %d", p.port), "A server process of instance %s listens on port %d, which no inbound permission of the fleet covers: players may not get through. Open it with UpdateFleetPortSettings or use another port.", c.o.Instance, p.port)
 }
 
-// ports are the fleet's inbound permissions.
-func (c *Core) ports() []lift.PortPermission {
-	if c.config == nil {
-		return nil
+// reconfigure takes new settings of the fleet, unless it knows of later ones.
+// Entries that could not be launched, perhaps for want of a port, are tried
+// again; running processes that no permission covers any more are told.
+func (c *Core) reconfigure(now time.Time, told lift.Reconfigure) {
+	if told.Revision < c.fleet.Revision {
+		return
 	}
-	return c.config.Fleet.InboundPorts
-}
-
-// openPorts takes new permissions. Entries that could not be launched, perhaps
-// for want of a port, are tried again; running processes that no permission
-// covers any more are told.
-func (c *Core) openPorts(now time.Time, permissions []lift.PortPermission) {
-	if c.config == nil {
-		return // the configuration that comes holds them
-	}
-	config := *c.config
-	config.Fleet.InboundPorts = permissions
-	c.config = &config
+	moved := !slices.Equal(told.InboundPorts, c.fleet.InboundPorts)
+	c.fleet = told
 	clear(c.refused)
 	for _, p := range c.inOrder {
-		if p.phase == ready {
+		if moved && p.phase == ready {
 			c.checkPort(now, p)
 		}
 	}

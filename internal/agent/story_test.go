@@ -106,15 +106,21 @@ func (s *story) command(w []string) {
 	case "configure":
 		s.configure(w[1:])
 	case "reconfigure":
-		s.step(agent.Commanded{Effect: lift.Effect{Reconfigure: &lift.Reconfigure{Runtime: s.runtime(w[1:])}}})
+		s.fleet.Runtime = s.runtime(w[1:])
+		s.reconfigure()
+	case "overtaken": // by the last change, which another server told
+		before := s.fleet
+		before.Revision--
+		before.Runtime = s.runtime(w[1:])
+		s.step(agent.Commanded{Effect: lift.Effect{Reconfigure: new(before.Reconfigure())}})
 	case "openports":
-		var ports []lift.PortPermission
+		s.fleet.InboundPorts = nil
 		for _, r := range w[1:] {
 			from, to, _ := strings.Cut(r, "-")
-			ports = append(ports, lift.PortPermission{FromPort: s.number(from), ToPort: s.number(to)})
+			s.fleet.InboundPorts = append(s.fleet.InboundPorts, lift.PortPermission{FromPort: s.number(from), ToPort: s.number(to)})
 		}
 		s.opened = true
-		s.step(agent.Commanded{Effect: lift.Effect{OpenPorts: &lift.OpenPorts{Permissions: ports}}})
+		s.reconfigure()
 	case "prepared":
 		s.step(s.prepared(w[1:]))
 	case "active":
@@ -230,6 +236,12 @@ func (s *story) configure(entries []string) {
 	s.core = agent.NewCore(s.options)
 	s.fleet.Runtime = s.runtime(entries)
 	s.step(agent.Commanded{Effect: lift.Effect{Configure: &lift.Configure{Fleet: s.fleet, InstanceID: "i-1"}}})
+}
+
+// reconfigure tells the agent of a change of the fleet.
+func (s *story) reconfigure() {
+	s.fleet.Revision++
+	s.step(agent.Commanded{Effect: lift.Effect{Reconfigure: new(s.fleet.Reconfigure())}})
 }
 
 func (s *story) prepared(w []string) agent.Prepared {

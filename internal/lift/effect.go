@@ -20,7 +20,6 @@ type Effect struct {
 	// for an agent
 	Configure        *Configure        `json:",omitempty"`
 	Reconfigure      *Reconfigure      `json:",omitempty"`
-	OpenPorts        *OpenPorts        `json:",omitempty"`
 	StartSession     *StartSession     `json:",omitempty"`
 	UpdateSession    *UpdateSession    `json:",omitempty"`
 	TerminateProcess *TerminateProcess `json:",omitempty"`
@@ -85,13 +84,15 @@ type Configure struct {
 	Location   string
 }
 
-// Reconfigure replaces the runtime configuration (behaviour 2.5: running
-// processes are not touched).
-type Reconfigure struct{ Runtime RuntimeConfiguration }
-
-// OpenPorts replaces the inbound permissions (behaviour 2.8). Processes that are
-// launched from then on get their ports from them; running ones keep theirs.
-type OpenPorts struct{ Permissions []PortPermission }
+// Reconfigure replaces the runtime configuration (behaviour 2.5) and the inbound
+// permissions (2.8). Both are for the processes that are launched from then on;
+// running ones are not touched. Two servers may tell an agent of two changes in
+// the wrong order: the highest Revision counts.
+type Reconfigure struct {
+	Revision     int // of the fleet
+	Runtime      RuntimeConfiguration
+	InboundPorts []PortPermission `json:",omitempty"`
+}
 
 // StartSession gives a process its game session.
 type StartSession struct{ Session GameSession }

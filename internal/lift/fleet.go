@@ -54,6 +54,7 @@ type Fleet struct {
 	CreatorLimit    CreatorLimit
 	Runtime         RuntimeConfiguration
 	InboundPorts    []PortPermission `json:",omitempty"`
+	Revision        int              `json:",omitempty"` // counts the changes of these two
 	MetricGroups    []string         `json:",omitempty"`
 	LogPaths        []string         `json:",omitempty"`
 	LaunchPath      string           // the legacy ServerLaunchPath, as given
@@ -73,6 +74,11 @@ type Fleet struct {
 
 // ARN returns the fleet's ARN.
 func (f *Fleet) ARN() string { return FleetARN(f.Region, f.ID) }
+
+// Reconfigure returns what its instances are told of changes.
+func (f *Fleet) Reconfigure() Reconfigure {
+	return Reconfigure{Revision: f.Revision, Runtime: f.Runtime, InboundPorts: f.InboundPorts}
+}
 
 // Windows reports whether the fleet's build names a Windows system.
 func (f *Fleet) Windows() bool { return strings.HasPrefix(f.OperatingSystem, "WINDOWS") }

@@ -172,7 +172,7 @@ func TestUpdateFleet(t *testing.T) {
 	tcp := udp
 	tcp.Protocol = "TCP"
 	must(w.UpdateFleetPortSettings(w.ctx, &api.UpdateFleetPortSettingsInput{FleetId: id, InboundPermissionAuthorizations: []api.IpPermission{udp, tcp, udp}}))(t)
-	if sent := w.take(); len(sent) != 1 || sent[0].To != lift.ToAgent(inst) || sent[0].OpenPorts == nil || len(sent[0].OpenPorts.Permissions) != 2 {
+	if sent := w.take(); len(sent) != 1 || sent[0].To != lift.ToAgent(inst) || sent[0].Reconfigure == nil || sent[0].Reconfigure.Revision != 2 || sent[0].Reconfigure.Runtime.Total() != 3 || len(sent[0].Reconfigure.InboundPorts) != 2 {
 		t.Errorf("sent %+v", sent)
 	}
 	must(w.UpdateFleetPortSettings(w.ctx, &api.UpdateFleetPortSettingsInput{FleetId: id, InboundPermissionRevocations: []api.IpPermission{udp}}))(t)

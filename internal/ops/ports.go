@@ -61,11 +61,8 @@ func (s *Service) UpdateFleetPortSettings(ctx context.Context, in *api.UpdateFle
 		if n := len(f.InboundPorts); n > maxPorts {
 			return nil, lift.Errorf(lift.LimitExceeded, "a fleet has at most %d port permissions, this would make %d", maxPorts, n)
 		}
-		if err := store.Fleets.Put(tx, f); err != nil {
-			return nil, err
-		}
 		if !slices.Equal(before, f.InboundPorts) {
-			if err := tellInstances(tx, f, lift.Effect{OpenPorts: &lift.OpenPorts{Permissions: f.InboundPorts}}); err != nil {
+			if err := reconfigure(tx, f); err != nil {
 				return nil, err
 			}
 		}

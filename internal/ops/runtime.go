@@ -46,18 +46,20 @@ func (s *Service) UpdateRuntimeConfiguration(ctx context.Context, in *api.Update
 			return nil, lift.Errorf(lift.LimitExceeded, "an instance runs at most %d processes, the ConcurrentExecutions add up to %d", s.rules.Processes, n)
 		}
 		f.Runtime = r
-		if err := store.Fleets.Put(tx, f); err != nil {
-			return nil, err
-		}
-		if err := tellInstances(tx, f, lift.Effect{Reconfigure: &lift.Reconfigure{Runtime: r}}); err != nil {
+		if err := reconfigure(tx, f); err != nil {
 			return nil, err
 		}
 		return &api.UpdateRuntimeConfigurationOutput{RuntimeConfiguration: runtimeShape(r)}, nil
 	})
 }
 
-// tellInstances sends something to the agent of every instance of a fleet.
-func tellInstances(tx *engine.Tx, f *lift.Fleet, what lift.Effect) error {
+// reconfigure saves a fleet with other settings, and tells them to the agent of
+// every instance.
+func reconfigure(tx *engine.Tx, f *lift.Fleet) error {
+	f.Revision++
+	if err := store.Fleets.Put(tx, f); err != nil {
+		return err
+	}
 	is, err := store.Instances.All(tx, "fleet", string(f.ID)+"/")
 	if err != nil {
 		return err
@@ -66,8 +68,7 @@ func tellInstances(tx *engine.Tx, f *lift.Fleet, what lift.Effect) error {
 		if i.Status == lift.InstanceTerminating {
 			continue
 		}
-		what.To = lift.ToAgent(i.ID)
-		if err := tx.Emit(what); err != nil {
+		if err := tx.Emit(lift.Effect{To: lift.ToAgent(i.ID), Reconfigure: new(f.Reconfigure())}); err != nil {
 			return err
 		}
 	}

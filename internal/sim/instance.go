@@ -319,8 +319,6 @@ func effectOf(eff lift.Effect) string {
 		return "StopInstance"
 	case eff.Configure != nil:
 		return "Configure"
-	case eff.OpenPorts != nil:
-		return "OpenPorts"
 	case eff.Reconfigure != nil:
 		return "Reconfigure"
 	case eff.StartSession != nil:
