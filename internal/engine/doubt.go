@@ -21,8 +21,8 @@ func (e *Engine) doubt(tx *Tx) {
 	e.Wake()
 }
 
-// resolve sends those doubtful effects that the store has. Receivers bear
-// repeats.
+// resolve sends those doubtful effects that the store has, for the same receiver:
+// another server may have adopted what is for a host. Receivers bear repeats.
 func (e *Engine) resolve(ctx context.Context) error {
 	e.mu.Lock()
 	doubtful := e.doubtful
@@ -35,11 +35,11 @@ func (e *Engine) resolve(ctx context.Context) error {
 	err := e.View(ctx, func(tx store.Tx) error {
 		saved = nil
 		for _, eff := range doubtful {
-			_, ok, err := store.Effects.Get(tx, string(eff.ID))
+			o, ok, err := store.Effects.Get(tx, string(eff.ID))
 			if err != nil {
 				return err
 			}
-			if ok {
+			if ok && o.To == eff.To {
 				saved = append(saved, eff)
 			}
 		}

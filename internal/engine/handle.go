@@ -95,6 +95,9 @@ func (e *Engine) Resume(ctx context.Context, id lift.InstanceID) (uint64, []lift
 	var pending []lift.Effect
 	err := e.View(ctx, func(tx store.Tx) error {
 		last, pending = 0, nil
+		if _, err := instanceOfAgent(tx, id); err != nil {
+			return err // it was given up while its agent was on the way here
+		}
 		c, ok, err := store.Conversations.Get(tx, string(id))
 		if err != nil {
 			return err
@@ -127,12 +130,9 @@ func (tx *Tx) apply(from lift.InstanceID, ev lift.Event) (lift.Reply, error) {
 }
 
 func (tx *Tx) applyEvent(from lift.InstanceID, ev lift.Event) (lift.Reply, error) {
-	inst, err := store.Instances.Find(tx, string(from))
+	inst, err := instanceOfAgent(tx, from)
 	if err != nil {
 		return lift.Reply{}, err
-	}
-	if inst.Status == lift.InstanceTerminated {
-		return lift.Reply{}, lift.Errorf(lift.NotFound, "this instance was given up by the service")
 	}
 	nameLog(from, &ev)
 	switch {
@@ -146,6 +146,16 @@ func (tx *Tx) applyEvent(from lift.InstanceID, ev lift.Event) (lift.Reply, error
 		return tx.stopBackfill(inst, *ev.StopBackfill)
 	}
 	return lift.Reply{Status: 200}, tx.applyProcess(inst, ev)
+}
+
+// instanceOfAgent finds the instance that an agent speaks for. NotFound says
+// that it speaks for none any more.
+func instanceOfAgent(tx store.Tx, id lift.InstanceID) (*lift.Instance, error) {
+	i, err := store.Instances.Find(tx, string(id))
+	if err == nil && i.Status == lift.InstanceTerminated {
+		return nil, lift.Errorf(lift.NotFound, "this instance was given up by the service")
+	}
+	return i, err
 }
 
 // nameLog makes the name of a log, which an agent gives within its instance,

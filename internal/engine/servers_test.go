@@ -163,6 +163,7 @@ func TestOneServerPlansFleets(t *testing.T) {
 func TestCommandsFindTheServerOfTheirAgent(t *testing.T) {
 	all := newServers(t, "a", "b")
 	a, b := all[0], all[1]
+	put(a, store.Instances, &lift.Instance{ID: "i-1", Status: lift.InstanceTerminating})
 	a.update(func(tx *Tx) error { return tx.Emit(lift.Effect{To: lift.ToAgent("i-1"), Drain: &lift.Drain{}}) })
 	id := a.sent[0].ID
 	for range 3 {
@@ -268,6 +269,31 @@ func TestUnnamedHostEffectIsAdoptedOnce(t *testing.T) {
 		if eff.StopInstance != nil && eff.To != lift.ToHostOf("host-b") {
 			t.Errorf("%s is to stop the instance", eff.To)
 		}
+	}
+}
+
+// TestDoubtfulAdoption: what a host effect in doubt became is read, not guessed:
+// that it is there may be the work of another server.
+func TestDoubtfulAdoption(t *testing.T) {
+	all := newServers(t, "a", "b")
+	a, b := all[0], all[1]
+	a.update(func(tx *Tx) error {
+		return tx.Emit(lift.Effect{To: lift.ToHost, StopInstance: &lift.StopInstance{InstanceID: "i-1"}})
+	})
+	b.turn()
+	if len(b.sent) != 1 {
+		t.Fatalf("b sends %v", b.sent)
+	}
+	mine := b.sent[0]
+	mine.To = lift.ToHostOf(a.opts.Host)
+	a.doubt(&Tx{effects: []lift.Effect{mine}})
+	if a.turn(); len(a.sent) > 0 {
+		t.Errorf("a does what b does: %v", a.sent)
+	}
+	b.sent = nil
+	b.doubt(&Tx{effects: []lift.Effect{{ID: mine.ID, To: lift.ToHostOf(b.opts.Host), StopInstance: mine.StopInstance}}})
+	if b.turn(); len(b.sent) != 1 {
+		t.Errorf("b forgets what it may not have done: %v", b.sent)
 	}
 }
 

@@ -113,7 +113,9 @@ func (c *conn) work() {
 		c.greet = true
 		last, pending, err := s.engine.Resume(w.ctx, c.inst.id)
 		if err != nil {
-			s.expected(err)
+			if row := w.facts.instances[c.inst.id]; row != nil && row.Status != lift.InstanceTerminated {
+				s.expected(err)
+			}
 			c.drop("resume: " + err.Error())
 			return
 		}
