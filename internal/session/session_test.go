@@ -252,6 +252,9 @@ func TestApply(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
+			if ends := c.state.Live() != nil && got.Live() == nil; ends && !NeedsPlayers(c.event) {
+				t.Error("the event ends a session, and NeedsPlayers says that its players do not matter")
+			}
 		})
 	}
 }

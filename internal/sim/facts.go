@@ -70,7 +70,7 @@ func (w *world) committed(tx store.Tx, written []stumble.Key) error {
 		if err != nil {
 			return err
 		}
-		w.note("commit", "%s %s %s", k.Kind, k.ID, row.Body)
+		w.noteCommit(k.Kind, k.ID, row.Body)
 		if err := w.written(tx, k, &touched); err != nil {
 			return err
 		}

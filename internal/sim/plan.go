@@ -107,7 +107,7 @@ func (p *plan) change(list string) error {
 // a few large ones in the same time, and some large, for what needs a crowd.
 func choose(rng *rand.Rand) plan {
 	size, busy := 2, 45+rng.IntN(105)
-	if rng.IntN(10) == 0 {
+	if rng.IntN(14) == 0 {
 		size, busy = 4, 180+rng.IntN(360)
 	}
 	p := plan{
