@@ -42,6 +42,13 @@ func (e *Engine) Handle(ctx context.Context, from lift.InstanceID, b Batch) (uin
 				return err
 			}
 		}
+		if len(b.Events) > 0 {
+			// Whoever speaks for an instance that was given up is sent away, and
+			// not let in again.
+			if _, err := instanceOfAgent(tx, from); err != nil {
+				return err
+			}
+		}
 		c, err := tx.conversation(from)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"math/rand"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,27 +46,33 @@ func TestAProcessOfAnotherInstance(t *testing.T) {
 	}
 }
 
-// An instance that was given up has no say any more, and goes once.
+// An instance that was given up has no say any more, and goes once. Its agent is
+// sent away.
 func TestAnInstanceGoesOnce(t *testing.T) {
 	w := newWorld(t)
 	f, i := w.fleet(nil, 1)
-	w.tell(i, lift.Event{Stopped: &lift.Stopped{Reason: "drained"}})
+	late := lift.Event{Notice: &lift.Notice{Code: "LATE", Message: "a word"}}
+	w.tell(i, lift.Event{Stopped: &lift.Stopped{Reason: "drained"}}, lift.Event{Stopped: &lift.Stopped{Reason: "drained again"}}, late)
 	first, events := find(w, store.Instances, string(i)), w.codes(f)
+	if first.Status != lift.InstanceTerminated || first.Reason != "drained" || slices.Contains(events, "LATE") {
+		t.Errorf("it is %s: %s, and the events are %s", first.Status, first.Reason, events)
+	}
 	w.take()
 	w.now = w.now.Add(time.Minute)
-	w.tell(i, lift.Event{Stopped: &lift.Stopped{Reason: "drained again"}}, lift.Event{Notice: &lift.Notice{Code: "LATE", Message: "a word"}})
-	if diff := cmp.Diff(first, find(w, store.Instances, string(i))); diff != "" || first.Status != lift.InstanceTerminated {
-		t.Errorf("it is %s\n%s", first.Status, diff)
+	if _, _, err := w.Handle(t.Context(), i, Batch{Events: []Numbered{{Seq: w.seq[i] + 1, Event: late}}}); err == nil || !strings.Contains(err.Error(), "given up") {
+		t.Errorf("its agent may speak: %v", err)
+	}
+	if _, _, err := w.Resume(t.Context(), i); err == nil || !strings.Contains(err.Error(), "given up") {
+		t.Errorf("its agent may go on: %v", err)
+	}
+	if diff := cmp.Diff(first, find(w, store.Instances, string(i))); diff != "" {
+		t.Error(diff)
 	}
 	if diff := cmp.Diff(events, w.codes(f)); diff != "" {
 		t.Error(diff)
 	}
 	if sent := w.take(); len(sent) > 0 {
 		t.Errorf("sent %+v", sent)
-	}
-	// Its agent may have been let in just before.
-	if _, _, err := w.Resume(t.Context(), i); err == nil || !strings.Contains(err.Error(), "given up") {
-		t.Errorf("its agent may go on: %v", err)
 	}
 }
 

@@ -113,9 +113,7 @@ func (c *conn) work() {
 		c.greet = true
 		last, pending, err := s.engine.Resume(w.ctx, c.inst.id)
 		if err != nil {
-			if row := w.facts.instances[c.inst.id]; row != nil && row.Status != lift.InstanceTerminated {
-				s.expected(err)
-			}
+			c.refused(err)
 			c.drop("resume: " + err.Error())
 			return
 		}
@@ -138,6 +136,16 @@ func (c *conn) work() {
 	c.pump()
 }
 
+// refused checks an error of the service: it fails as its store may, and sends
+// agents away whose instance was given up.
+func (c *conn) refused(err error) {
+	row := c.s.w.facts.instances[c.inst.id]
+	le, ok := errors.AsType[*lift.Error](err)
+	if !ok || le.Kind != lift.NotFound || row != nil && row.Status != lift.InstanceTerminated {
+		c.s.expected(err)
+	}
+}
+
 func (c *conn) handle(b link.Batch) {
 	s, w := c.s, c.s.w
 	events := make([]engine.Numbered, len(b.Events))
@@ -148,7 +156,7 @@ func (c *conn) handle(b link.Batch) {
 	last, replies, err := s.engine.Handle(w.ctx, c.inst.id, engine.Batch{Events: events, Got: b.Got, Read: b.Read})
 	w.note("link "+short(c.inst.id), "%s: %d, %v", batch(b), last, err)
 	if err != nil {
-		s.expected(err)
+		c.refused(err)
 		c.drop("handle: " + err.Error())
 		return
 	}
