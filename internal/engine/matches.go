@@ -44,12 +44,13 @@ func (tx *Tx) Propose(c *lift.MatchmakingConfiguration, m *lift.Match, ts []*lif
 	return store.Matches.Put(tx, m)
 }
 
-// seat notes the teams of a ticket's players.
+// seat notes the teams of a ticket's players. One who left a match and asks again
+// may be in it twice: also among those that its backfill ticket lists.
 func seat(t *lift.Ticket, m *lift.Match) {
 	for i := range t.Players {
 		p := &t.Players[i]
 		for _, s := range m.Seats {
-			if s.PlayerID == p.ID {
+			if s.Ticket == t.ID && s.PlayerID == p.ID {
 				p.Team = s.Team
 			}
 		}

@@ -94,6 +94,41 @@ func TestAnAcceptedMatch(t *testing.T) {
 	}
 }
 
+// One who left a match and asks again may get into it once more: then the backfill
+// ticket lists the player, too (flexmatch 14). Each seat is that of its ticket.
+func TestAPlayerWhoComesBack(t *testing.T) {
+	w := newWorld(t)
+	c := w.matchmaker(region, "c")
+	w.searching(c, "a")
+	w.searching(c, "b")
+	back := &lift.Ticket{
+		ID: "back", Region: region, Configuration: "c", Status: lift.TicketSearching, Players: []lift.TicketPlayer{{ID: "p-a", Team: "red"}},
+		Backfill: &lift.Backfill{Automatic: true}, StartedAt: w.now, Deadline: w.now.Add(time.Minute),
+	}
+	put(w, store.Tickets, back)
+	w.update(func(tx *Tx) error {
+		m := &lift.Match{
+			ID: "m", Region: region, Configuration: "c", MaxPlayers: 3, Tickets: []lift.TicketID{"a", "back", "b"}, Backfill: "back",
+			Seats: []lift.MatchSeat{
+				{Ticket: "a", PlayerID: "p-a", Team: "blue"}, {Ticket: "back", PlayerID: "p-a", Team: "red"}, {Ticket: "b", PlayerID: "p-b", Team: "blue"},
+			},
+		}
+		ts, err := tx.ticketsOf(m)
+		if err != nil {
+			return err
+		}
+		return tx.Propose(c, m, ts)
+	})
+	if a, b := w.ticket("a").Players[0].Team, w.ticket("back").Players[0].Team; a != "blue" || b != "red" {
+		t.Errorf("the teams are %s and %s", a, b)
+	}
+	w.accept("a")
+	seats := find(w, store.Matches, store.InRegion(region, "m")).Seats
+	if seats[0].Accepted == nil || seats[1].Accepted != nil || seats[2].Accepted != nil {
+		t.Errorf("the seats are %+v", seats)
+	}
+}
+
 // A ticket that arrives wakes the matchers at once, also one that comes back.
 func TestArrivalsWakeMatchers(t *testing.T) {
 	w := newWorld(t)

@@ -226,7 +226,7 @@ func (tx *Tx) AnswerMatch(t *lift.Ticket, players []string, accept bool) error {
 	open := false
 	for i := range m.Seats {
 		s := &m.Seats[i]
-		if slices.Contains(players, s.PlayerID) {
+		if s.Ticket == t.ID && slices.Contains(players, s.PlayerID) {
 			s.Accepted = new(accept)
 		}
 		open = open || s.Ticket != m.Backfill && s.Accepted == nil

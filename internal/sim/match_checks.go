@@ -99,13 +99,14 @@ func (w *world) checkCompleted(old, now *lift.Ticket) {
 	}
 	w.tally.Hosted++
 	seats := len(now.Players)
-	if now.Backfill != nil { // its players are in, or have left
-		seats = 0
+	if now.Backfill != nil { // its players are in, or have left; some asked again, and have two seats
+		in := map[string]bool{}
 		for _, p := range w.facts.players {
 			if p.GameSessionID == now.Session.SessionID && p.Status.Live() && now.Holds(p.PlayerID) {
-				seats++
+				in[p.PlayerID] = true
 			}
 		}
+		seats = len(in)
 	}
 	for _, pl := range now.Session.Placed {
 		if !now.Holds(pl.PlayerID) {
