@@ -106,7 +106,7 @@ func (p *plan) change(list string) error {
 // choose makes most worlds small and short, because many of them find more than
 // a few large ones in the same time, and some large, for what needs a crowd.
 func choose(rng *rand.Rand) plan {
-	size, busy := 2, 45+rng.IntN(105)
+	size, busy := 2, 40+rng.IntN(85)
 	if rng.IntN(14) == 0 {
 		size, busy = 4, 180+rng.IntN(360)
 	}
